@@ -1,0 +1,214 @@
+//! When to send the command of which tick.
+//!
+//! The schedule runs on its own, one tick after the other; answers of the server only bend it. A command should
+//! reach the server a little before its tick: 15 ms and twice the jitter, at most two ticks. The server tells in
+//! every snapshot how early the newest input came; from that the clock steers by at most 5 %, and jumps when it
+//! is more than ten ticks off.
+//! Source: docs/PROTOCOL.md "Input".
+
+use crate::Nanos;
+use crate::jitter::Jitter;
+
+/// How early a command should come, apart from jitter.
+const EARLY_NS: i64 = 15_000_000;
+/// The farthest from its tick that a command is aimed, in ticks.
+const EARLY_TICKS_MAX: i64 = 2;
+/// The error that is steered against with all of the 5 %.
+const STEER_ERROR_NS: f64 = 50_000_000.0;
+const STEER_MAX: f64 = 0.05;
+/// Errors below this are the resolution of the answer.
+const STEER_FROM_NS: i64 = 2_000_000;
+/// Off by more than this is not worth steering.
+const SNAP_TICKS: i64 = 10;
+/// A jump needs this many snapshots in a row that ask for it: one burst of late packets is not a reason.
+const SNAP_STRIKES: u8 = 3;
+/// Late for this many snapshots in a row: commands have moved nothing for a second, so a jump loses nothing.
+const LATE_STRIKES: u8 = 20;
+/// Ahead by more than this, ticks are numbered anew instead of waiting for the server.
+const WAIT_TICKS_MAX: i64 = 64;
+/// Behind by more than this, ticks are left out instead of being sent all at once.
+const BEHIND_TICKS_MAX: u64 = 8;
+const MARGIN_NS: i64 = 2_000_000;
+/// An answer this large may mean anything beyond it.
+const MARGIN_MAX: i32 = 127;
+
+/// The schedule of one connection's commands.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    tick_ns: i64,
+    /// Tick of the next command, once the first snapshot has set it, and when to send it.
+    next_tick: Option<u32>,
+    next_at: Nanos,
+    /// Time per tick as steered.
+    period_ns: i64,
+    /// From sending a command for right now to hearing of it, without waiting: the wire's share.
+    rtt_ns: i64,
+    jitter: Jitter,
+    /// The first answers have been acted upon.
+    is_settled: bool,
+    /// Answers before this are about commands from before the last jump.
+    deaf_until: Nanos,
+    strikes: u8,
+    late_strikes: u8,
+    /// Jumps.
+    pub n_snaps: u32,
+    /// Ticks for which no command was sent: left out by a jump, or because the owner came too late.
+    pub n_left_out: u64,
+}
+
+impl Clock {
+    /// A clock that waits for its first snapshot.
+    ///
+    /// # Panics
+    /// If the rate is 0: it is checked when the welcome is read.
+    #[must_use]
+    pub fn new(ticks_per_second: u32) -> Self {
+        assert!(ticks_per_second > 0, "a zone without ticks");
+        let tick_ns = 1_000_000_000 / i64::from(ticks_per_second);
+        Self {
+            tick_ns,
+            next_tick: None,
+            next_at: Nanos(0),
+            period_ns: tick_ns,
+            rtt_ns: 0,
+            jitter: Jitter::default(),
+            is_settled: false,
+            deaf_until: Nanos(0),
+            strikes: 0,
+            late_strikes: 0,
+            n_snaps: 0,
+            n_left_out: 0,
+        }
+    }
+
+    /// A snapshot of `tick` was applied; `margin_2ms` is its answer, if it holds one.
+    pub fn handle_snapshot(&mut self, now: Nanos, tick: u32, margin_2ms: Option<i32>) {
+        let Some(lead_ns) = self.lead_ns(now, tick) else {
+            self.start(now, tick);
+            return;
+        };
+        let off_ns = lead_ns - self.rtt_ns - self.target_ns();
+        self.strikes = if off_ns.abs() > SNAP_TICKS * self.tick_ns { self.strikes + 1 } else { 0 };
+        if self.strikes >= SNAP_STRIKES {
+            self.shift(now, -off_ns);
+        } else if let Some(margin) = margin_2ms.filter(|_| self.deaf_until <= now) {
+            self.handle_margin(now, lead_ns, margin);
+        }
+    }
+
+    /// The tick whose command is due, oldest first; call until it gives nothing.
+    pub fn poll_tick(&mut self, now: Nanos) -> Option<u32> {
+        let mut tick = self.next_tick?;
+        let behind = now.0.checked_sub(self.next_at.0)? / self.period_ns as u64;
+        if behind > BEHIND_TICKS_MAX {
+            self.n_left_out += behind;
+            tick = tick.wrapping_add(behind as u32);
+            self.next_at.0 += behind * self.period_ns as u64;
+        }
+        self.next_tick = Some(tick.wrapping_add(1));
+        self.next_at.0 += self.period_ns as u64;
+        Some(tick)
+    }
+
+    /// When the next command is due; nothing before the first snapshot.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Nanos> {
+        self.next_tick.map(|_| self.next_at)
+    }
+
+    /// The tick whose snapshot should be arriving now, and how far into the next one it is, in 0.0..1.0.
+    #[must_use]
+    pub fn snapshot_tick(&self, now: Nanos) -> Option<(u32, f32)> {
+        let next = self.next_tick?;
+        let until_ns = self.next_at.0 as i64 - now.0 as i64;
+        let back_ns = until_ns + self.rtt_ns + self.target_ns();
+        let ticks = (-back_ns).div_euclid(self.tick_ns);
+        let part_ns = (-back_ns).rem_euclid(self.tick_ns);
+        Some((next.wrapping_add(ticks as u32), part_ns as f32 / self.tick_ns as f32))
+    }
+
+    /// How early commands are aimed.
+    #[must_use]
+    pub fn target_ns(&self) -> i64 {
+        (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns)
+    }
+
+    /// The wire's share of a round trip, smoothed.
+    #[must_use]
+    pub fn rtt_ns(&self) -> i64 {
+        self.rtt_ns
+    }
+
+    /// Speed of the schedule against the zone's fixed rate, 0.95 to 1.05.
+    #[must_use]
+    pub fn speed(&self) -> f64 {
+        self.tick_ns as f64 / self.period_ns as f64
+    }
+
+    /// The first guess takes the wire for free of delay: the next tick's command is due just before it.
+    fn start(&mut self, now: Nanos, tick: u32) {
+        self.next_tick = Some(tick.wrapping_add(1));
+        self.next_at = Nanos(now.0.saturating_add_signed(self.tick_ns - self.target_ns()));
+    }
+
+    /// How far the schedule is ahead of the tick of a snapshot that arrives now.
+    fn lead_ns(&self, now: Nanos, tick: u32) -> Option<i64> {
+        let ticks = self.next_tick?.wrapping_sub(tick) as i32;
+        Some(i64::from(ticks) * self.tick_ns - (self.next_at.0 as i64 - now.0 as i64))
+    }
+
+    fn handle_margin(&mut self, now: Nanos, lead_ns: i64, margin_2ms: i32) {
+        let margin_ns = i64::from(margin_2ms) * MARGIN_NS;
+        let late_ns = self.target_ns() - margin_ns;
+        self.late_strikes = if margin_2ms < 0 { self.late_strikes + 1 } else { 0 };
+        if self.late_strikes >= LATE_STRIKES {
+            self.is_settled = false;
+        }
+        if !self.is_settled && late_ns.abs() > self.tick_ns {
+            self.rtt_ns = lead_ns - margin_ns;
+            self.shift(now, late_ns);
+            return;
+        }
+        if margin_2ms.abs() < MARGIN_MAX {
+            let sample_ns = (lead_ns - margin_ns).max(0);
+            self.rtt_ns =
+                if self.is_settled { self.rtt_ns + (sample_ns - self.rtt_ns) / 8 } else { sample_ns };
+            self.jitter.record(margin_ns);
+        }
+        self.is_settled = true;
+        self.steer(late_ns);
+    }
+
+    fn steer(&mut self, late_ns: i64) {
+        let wanted =
+            if late_ns.abs() < STEER_FROM_NS { 0.0 } else { late_ns as f64 / STEER_ERROR_NS * STEER_MAX };
+        self.period_ns = (self.tick_ns as f64 / (1.0 + wanted.clamp(-STEER_MAX, STEER_MAX))) as i64;
+    }
+
+    /// Moves the schedule ahead by `ahead_ns`; back, if it is negative. No tick is sent twice unless the server
+    /// is so far behind that it counts anew.
+    fn shift(&mut self, now: Nanos, ahead_ns: i64) {
+        let Some(next) = self.next_tick else { return };
+        let ticks = ahead_ns.div_euclid(self.tick_ns);
+        if ahead_ns > 0 {
+            self.next_tick = Some(next.wrapping_add(ticks as u32));
+            self.next_at.0 = self.next_at.0.saturating_sub(ahead_ns.rem_euclid(self.tick_ns) as u64);
+            self.n_left_out += ticks as u64;
+        } else if ticks >= -WAIT_TICKS_MAX {
+            self.next_at.0 = self.next_at.0.saturating_add(ahead_ns.unsigned_abs());
+        } else {
+            self.next_tick = Some(next.wrapping_add(ticks as u32));
+            self.next_at.0 = self.next_at.0.saturating_sub(ahead_ns.rem_euclid(self.tick_ns) as u64);
+        }
+        self.n_snaps += 1;
+        self.strikes = 0;
+        self.late_strikes = 0;
+        self.period_ns = self.tick_ns;
+        self.jitter = Jitter::default();
+        self.deaf_until = Nanos(now.0.saturating_add_signed(self.rtt_ns.max(0) + 3 * self.tick_ns));
+    }
+}
+
+#[cfg(test)]
+#[path = "clock_tests.rs"]
+mod tests;

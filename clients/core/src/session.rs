@@ -1,0 +1,505 @@
+//! The whole client as one machine: hello, welcome, walls, play, and again after a loss.
+//!
+//! Drain it in this order after every `handle_*`: [`Session::poll_link`], [`Session::poll_record`],
+//! [`Session::poll_input`], [`Session::poll_event`]; come back at [`Session::poll_timeout`].
+//! Source: docs/PROTOCOL.md "Framing", "Hello", "Input".
+
+use crate::Nanos;
+use crate::clock::Clock;
+use crate::commands::Commands;
+use crate::facts::Facts;
+use crate::paths::path_from_record;
+use crate::predict::{OwnAt, Predictor};
+pub use crate::talk::{Applied, Event, LinkOrder, Settings};
+use crate::view::View;
+use crate::walls::Loader;
+use kernel::walls::{SIDE_MM_MAX, Walls, tiles_for};
+use netproto::bits::{BitReader, GUARD_BYTES};
+use netproto::snapshot::{Frame, decode};
+use netproto::{
+    Command, DecodeError, Follow, Goodbye, Header, INPUT_BYTES_MAX, KERNEL_VERSION, Move, Own, Record,
+    Refusal, Welcome, version,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Without a snapshot for this long, the connection is given up.
+pub const SILENCE_NS_MAX: u64 = 1_000_000_000;
+/// From the order to connect to being ready.
+pub const ENTRY_NS_MAX: u64 = 10_000_000_000;
+/// A client without commands tells what it has applied at least this often: 5 Hz.
+const ACK_NS: u64 = 200_000_000;
+/// Waits before a reconnect: at least this, and a random time on top that doubles with every failure.
+const RECONNECT_NS_MIN: u64 = 50_000_000;
+const RECONNECT_NS: u64 = 1_000_000_000;
+const RECONNECT_DOUBLINGS_MAX: u32 = 3;
+/// Header and own block, rounded up to bytes.
+const THIN_BYTES: usize = (Header::BITS_MAX + Own::BITS_MAX).div_ceil(8) as usize;
+/// `consumed_below` for: none yet, or older.
+const NONE_CONSUMED: u32 = 255;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Until it is time to connect.
+    Waiting(Nanos),
+    /// Ordered, but not there yet; until the deadline.
+    Entering(Nanos),
+    Playing,
+    /// For good.
+    Over,
+}
+
+/// What belongs to one connection and ends with it.
+#[derive(Clone, Debug, Default)]
+struct Visit {
+    view: View,
+    welcome: Option<Welcome>,
+    loader: Option<Loader>,
+    clock: Option<Clock>,
+    predictor: Option<Predictor>,
+    commands: Commands,
+    facts: Facts,
+    consumed: Option<u32>,
+    applied_at: Option<Nanos>,
+    input_at: Option<Nanos>,
+}
+
+/// One player's client.
+#[derive(Clone, Debug)]
+pub struct Session {
+    settings: Settings,
+    stage: Stage,
+    visit: Box<Visit>,
+    resume_token: [u8; 32],
+    n_failures: u32,
+    random: u64,
+    wanted: Command,
+    orders: VecDeque<LinkOrder>,
+    records: VecDeque<Vec<u8>>,
+    events: VecDeque<Event>,
+    packet: [u8; INPUT_BYTES_MAX + GUARD_BYTES],
+    /// Connections lost.
+    pub n_lost: u32,
+    /// Records that did not decode or did not make sense.
+    pub n_bad_records: u64,
+}
+
+impl Session {
+    /// A session that wants to connect at `start`.
+    #[must_use]
+    pub fn new(settings: Settings, start: Nanos) -> Self {
+        Self {
+            random: settings.seed ^ 0x9e37_79b9_7f4a_7c15,
+            settings,
+            stage: Stage::Waiting(start),
+            visit: Box::default(),
+            resume_token: [0; 32],
+            n_failures: 0,
+            wanted: Command::default(),
+            orders: VecDeque::new(),
+            records: VecDeque::new(),
+            events: VecDeque::new(),
+            packet: [0; INPUT_BYTES_MAX + GUARD_BYTES],
+            n_lost: 0,
+            n_bad_records: 0,
+        }
+    }
+
+    /// What to do from the next tick on. A goal and a deed are sent once, direct control until it changes.
+    ///
+    /// - Units: within the bounds of the wire; the encoder asserts them in debug builds.
+    pub fn set_command(&mut self, command: Command) {
+        self.wanted = command;
+    }
+
+    /// The player leaves on purpose.
+    pub fn leave(&mut self) {
+        if matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
+            let mut bytes = Vec::new();
+            Goodbye.encode(&mut bytes);
+            self.records.push_back(bytes);
+        }
+        self.stage = Stage::Over;
+    }
+
+    /// The connection stands: the hello goes out.
+    pub fn handle_connected(&mut self, _now: Nanos) {
+        if !matches!(self.stage, Stage::Entering(_)) {
+            return;
+        }
+        let mut hello = version::hello(&self.settings.build);
+        hello.resume_token = self.resume_token;
+        hello.wall_hash = self.settings.walls.as_ref().map_or(0, |walls| walls.hash());
+        let mut bytes = Vec::new();
+        hello.encode(&mut bytes);
+        self.records.push_back(bytes);
+    }
+
+    /// The connection is gone, whoever ended it.
+    pub fn handle_closed(&mut self, now: Nanos) {
+        if matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
+            self.lose(now);
+        }
+    }
+
+    /// A record came. One that does not decode, or makes no sense, changes nothing but a count.
+    pub fn handle_record(&mut self, now: Nanos, bytes: &[u8]) {
+        if !matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
+            return;
+        }
+        match Record::decode(bytes) {
+            Ok(Record::Welcome(welcome)) => self.handle_welcome(welcome),
+            Ok(Record::Walls(record)) => self.handle_walls(&record),
+            Ok(Record::Refused(refused)) => self.handle_refused(now, &refused),
+            Ok(Record::Path(record)) => self.handle_path(&record),
+            Ok(Record::Notice(notice)) => {
+                self.visit.facts.push(notice);
+                self.release_facts();
+            }
+            Ok(Record::Unknown { .. }) => {} // from a younger server: skipped by rule
+            Ok(Record::Goodbye(_)) | Err(_) => self.n_bad_records += 1,
+        }
+    }
+
+    /// A datagram came: a snapshot. One that does not decode changes nothing but a count.
+    ///
+    /// - Shapes: `frame` is scratch; sessions of one thread share it.
+    /// - Cost: decoding, and a step of prediction; no allocation once warm.
+    pub fn handle_datagram(&mut self, now: Nanos, bytes: &[u8], frame: &mut Frame) {
+        if !matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
+            return;
+        }
+        let decoded = if self.settings.decode { decode(bytes, frame) } else { decode_thin(bytes, frame) };
+        if decoded.is_err() {
+            self.visit.view.counts.decode_errors += 1;
+            return;
+        }
+        let view = &mut self.visit.view;
+        let is_applied = if self.settings.decode { view.apply(frame) } else { view.apply_thin(frame) };
+        if is_applied {
+            self.handle_applied(now, frame);
+        }
+    }
+
+    /// A deadline from [`Session::poll_timeout`] may have come.
+    pub fn handle_timeout(&mut self, now: Nanos) {
+        match self.stage {
+            Stage::Waiting(at) if at <= now => {
+                let counts = self.visit.view.counts;
+                *self.visit = Visit::default();
+                self.visit.view.counts = counts;
+                self.stage = Stage::Entering(now.plus(ENTRY_NS_MAX));
+                self.orders.push_back(LinkOrder::Connect);
+            }
+            Stage::Entering(deadline) if deadline <= now => self.give_up(now),
+            Stage::Playing if self.silence_deadline() <= now => self.give_up(now),
+            _ => {}
+        }
+    }
+
+    /// What to do with the connection.
+    pub fn poll_link(&mut self) -> Option<LinkOrder> {
+        self.orders.pop_front()
+    }
+
+    /// A record to send, oldest first.
+    pub fn poll_record(&mut self) -> Option<Vec<u8>> {
+        self.records.pop_front()
+    }
+
+    /// An input datagram to send; call until it gives nothing.
+    pub fn poll_input(&mut self, now: Nanos) -> Option<&[u8]> {
+        let tick =
+            self.visit.clock.as_mut().filter(|_| self.stage == Stage::Playing).and_then(|c| c.poll_tick(now));
+        match tick {
+            Some(tick) => self.take_command(now, tick),
+            None if self.ack_deadline().is_none_or(|deadline| now < deadline) => return None,
+            None => {}
+        }
+        let visit = &mut *self.visit;
+        visit.input_at = Some(now);
+        let mut packet = visit.commands.packet(visit.view.acks(), visit.consumed);
+        if tick.is_none() {
+            packet.n_commands = 0;
+        }
+        Some(packet.encode(&mut self.packet))
+    }
+
+    /// What the owner should learn next, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to come back, for [`Session::handle_timeout`] and [`Session::poll_input`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Nanos {
+        match self.stage {
+            Stage::Waiting(at) => at,
+            Stage::Entering(deadline) => deadline.min(self.ack_deadline().unwrap_or(Nanos::NEVER)),
+            Stage::Playing => {
+                let ack = self.ack_deadline().unwrap_or(Nanos::NEVER);
+                self.silence_deadline().min(self.input_due()).min(ack)
+            }
+            Stage::Over => Nanos::NEVER,
+        }
+    }
+
+    /// When the next command is due: the moment for [`Session::set_command`].
+    #[must_use]
+    pub fn input_due(&self) -> Nanos {
+        let due =
+            self.visit.clock.as_ref().filter(|_| self.stage == Stage::Playing).and_then(Clock::poll_timeout);
+        due.unwrap_or(Nanos::NEVER)
+    }
+
+    /// Whether commands are being sent.
+    #[must_use]
+    pub fn is_playing(&self) -> bool {
+        self.stage == Stage::Playing
+    }
+
+    /// Whether nothing will ever happen again.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    /// What is seen.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.visit.view
+    }
+
+    /// The zone's welcome, once it came.
+    #[must_use]
+    pub fn welcome(&self) -> Option<&Welcome> {
+        self.visit.welcome.as_ref()
+    }
+
+    /// The schedule, once there is one.
+    #[must_use]
+    pub fn clock(&self) -> Option<&Clock> {
+        self.visit.clock.as_ref()
+    }
+
+    /// The prediction, if there is one.
+    #[must_use]
+    pub fn predictor(&self) -> Option<&Predictor> {
+        self.visit.predictor.as_ref()
+    }
+
+    /// The zone's walls, once they are whole.
+    #[must_use]
+    pub fn walls(&self) -> Option<&Arc<Walls>> {
+        self.settings.walls.as_ref()
+    }
+
+    /// Offers walls of another session: taken before connecting if there are none yet, so that the zone need not
+    /// send them, and in place of equal ones, because a process needs them once.
+    pub fn offer_walls(&mut self, walls: &Arc<Walls>) {
+        let is_welcome = match &self.settings.walls {
+            Some(own) => !Arc::ptr_eq(own, walls) && own.hash() == walls.hash(),
+            None => self.settings.predict && matches!(self.stage, Stage::Waiting(_)),
+        };
+        if is_welcome {
+            self.settings.walls = Some(Arc::clone(walls));
+        }
+    }
+
+    /// Where the own body is: predicted if possible, else as the newest snapshot says; in mm.
+    #[must_use]
+    pub fn own_at(&self) -> (i32, i32) {
+        let body = self.visit.view.body();
+        let predicted = self.visit.predictor.as_ref().and_then(Predictor::newest);
+        predicted.map_or((body.x_mm, body.y_mm), |(_, at)| at)
+    }
+
+    fn handle_welcome(&mut self, welcome: Welcome) {
+        let is_sane = matches!(welcome.ticks_per_second, 20 | 30)
+            && (1..=SIDE_MM_MAX as u32).contains(&welcome.side_mm);
+        if !is_sane || self.visit.welcome.is_some() {
+            self.n_bad_records += 1;
+            return;
+        }
+        self.resume_token = welcome.resume_token.as_slice().try_into().unwrap_or([0; 32]);
+        self.events.push_back(Event::Welcome { entity: welcome.entity, resumed: welcome.resumed });
+        self.visit.clock = Some(Clock::new(welcome.ticks_per_second));
+        let may_predict = self.settings.predict && welcome.kernel_version == u32::from(KERNEL_VERSION);
+        if may_predict {
+            self.visit.predictor = Some(Predictor::new(welcome.ticks_per_second));
+        }
+        let has_walls = self.settings.walls.as_ref().is_some_and(|walls| walls.hash() == welcome.wall_hash);
+        if may_predict && !has_walls {
+            self.settings.walls = None;
+            self.visit.loader = Some(Loader::new(tiles_for(welcome.side_mm as i32), welcome.wall_hash));
+        }
+        self.visit.welcome = Some(welcome);
+        self.begin_if_ready();
+    }
+
+    fn handle_walls(&mut self, record: &netproto::Walls) {
+        let Some(loader) = &mut self.visit.loader else { return };
+        match loader.handle_record(record) {
+            Ok(None) => return,
+            Ok(Some(walls)) => self.settings.walls = Some(Arc::new(walls)),
+            Err(error) => {
+                self.n_bad_records += 1;
+                self.visit.predictor = None;
+                self.events.push_back(Event::NoWalls(error));
+            }
+        }
+        self.visit.loader = None;
+        self.begin_if_ready();
+    }
+
+    fn begin_if_ready(&mut self) {
+        let visit = &*self.visit;
+        let is_ready = visit.welcome.is_some() && visit.loader.is_none() && visit.applied_at.is_some();
+        if is_ready && matches!(self.stage, Stage::Entering(_)) {
+            self.stage = Stage::Playing;
+            self.n_failures = 0;
+            self.events.push_back(Event::Ready);
+        }
+    }
+
+    fn handle_refused(&mut self, now: Nanos, refused: &netproto::RefusedRecord) {
+        let reason = Refusal::from_bits(refused.reason).unwrap_or_default();
+        self.events.push_back(Event::Refused { reason, text: refused.text.clone() });
+        self.orders.push_back(LinkOrder::Close);
+        // These may be gone the next time; the others are for a person to solve.
+        if matches!(
+            reason,
+            Refusal::Full | Refusal::Draining | Refusal::Slow | Refusal::Silent | Refusal::ServerError
+        ) {
+            self.lose(now);
+        } else {
+            self.stage = Stage::Over;
+        }
+    }
+
+    fn handle_path(&mut self, record: &netproto::Path) {
+        let Some(path) = path_from_record(record) else {
+            self.n_bad_records += 1;
+            return;
+        };
+        let visit = &mut *self.visit;
+        if let (Some(predictor), Some(walls)) = (&mut visit.predictor, &self.settings.walls) {
+            predictor.handle_path(&path, &visit.commands, walls);
+        }
+    }
+
+    fn handle_applied(&mut self, now: Nanos, frame: &Frame) {
+        let header = &frame.header;
+        let consumed = match header.consumed_below {
+            NONE_CONSUMED => None,
+            below => Some(header.tick.wrapping_sub(below)),
+        };
+        let has_margin = consumed.is_some() || header.margin_2ms != 0;
+        if let Some(clock) = &mut self.visit.clock {
+            clock.handle_snapshot(now, header.tick, has_margin.then_some(header.margin_2ms));
+        }
+        let error_mm = self.correct(header.tick, frame, consumed);
+        let gap_ns = self.visit.applied_at.map(|before| now.since(before));
+        self.visit.applied_at = Some(now);
+        self.events.push_back(Event::Applied(Applied { tick: header.tick, gap_ns, error_mm }));
+        self.note_consumed(now, consumed);
+        if self.settings.decode {
+            self.events.extend(self.visit.view.fresh_timed().iter().map(|timed| Event::Timed(*timed)));
+        }
+        self.release_facts();
+        self.begin_if_ready();
+    }
+
+    fn correct(&mut self, tick: u32, frame: &Frame, consumed: Option<u32>) -> Option<u32> {
+        let visit = &mut *self.visit;
+        let (predictor, walls) = (visit.predictor.as_mut()?, self.settings.walls.as_ref()?);
+        let body = visit.view.body();
+        let own = OwnAt {
+            tick,
+            at: (body.x_mm, body.y_mm),
+            state: frame.own.state.as_ref(),
+            last_state: body.state.as_ref(),
+            is_consumed: consumed == Some(tick),
+        };
+        predictor.handle_own(&own, &visit.commands, walls)
+    }
+
+    /// Tells the age of every command that this snapshot is the first to have consumed.
+    fn note_consumed(&mut self, now: Nanos, consumed: Option<u32>) {
+        let Some(consumed) = consumed else { return };
+        let before = self.visit.consumed.unwrap_or(consumed.wrapping_sub(1));
+        let n_new = consumed.wrapping_sub(before) as i32;
+        if n_new <= 0 {
+            return;
+        }
+        self.visit.consumed = Some(consumed);
+        for back in (0..n_new.min(crate::commands::COMMANDS_KEPT as i32) as u32).rev() {
+            if let Some(sent_at) = self.visit.commands.sent_at(consumed.wrapping_sub(back)) {
+                self.events.push_back(Event::InputAcked { ns: now.since(sent_at) });
+            }
+        }
+    }
+
+    fn release_facts(&mut self) {
+        if self.visit.applied_at.is_none() {
+            return;
+        }
+        while let Some(text) = self.visit.facts.pop_until(self.visit.view.tick()) {
+            self.events.push_back(Event::Notice(text));
+        }
+    }
+
+    fn take_command(&mut self, now: Nanos, tick: u32) {
+        let visit = &mut *self.visit;
+        visit.commands.push(tick, &self.wanted, now);
+        if matches!(self.wanted.movement, Move::Goal(_)) {
+            self.wanted.movement = Move::Follow(Follow {});
+        }
+        self.wanted.deed = None;
+        if let (Some(predictor), Some(walls)) = (&mut visit.predictor, &self.settings.walls) {
+            predictor.handle_commands(&visit.commands, walls);
+        }
+    }
+
+    /// When acks are due without a command; nothing before there is something to acknowledge.
+    fn ack_deadline(&self) -> Option<Nanos> {
+        let is_open = matches!(self.stage, Stage::Entering(_) | Stage::Playing);
+        let applied_at = self.visit.applied_at.filter(|_| is_open)?;
+        Some(self.visit.input_at.map_or(applied_at, |at| at.plus(ACK_NS)))
+    }
+
+    fn silence_deadline(&self) -> Nanos {
+        self.visit.applied_at.map_or(Nanos::NEVER, |at| at.plus(SILENCE_NS_MAX))
+    }
+
+    fn give_up(&mut self, now: Nanos) {
+        self.orders.push_back(LinkOrder::Close);
+        self.lose(now);
+    }
+
+    fn lose(&mut self, now: Nanos) {
+        self.n_lost += 1;
+        self.records.clear();
+        self.events.push_back(Event::Lost);
+        let most_ns = RECONNECT_NS << self.n_failures.min(RECONNECT_DOUBLINGS_MAX);
+        self.n_failures += 1;
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.stage = Stage::Waiting(now.plus(RECONNECT_NS_MIN + (self.random >> 16) % most_ns));
+    }
+}
+
+/// Reads header and own body, and nothing behind them.
+fn decode_thin(bytes: &[u8], frame: &mut Frame) -> Result<(), DecodeError> {
+    let mut padded = [0; THIN_BYTES + GUARD_BYTES];
+    let n_bytes = bytes.len().min(THIN_BYTES);
+    padded[..n_bytes].copy_from_slice(&bytes[..n_bytes]);
+    let mut reader = BitReader::new(&padded, n_bytes);
+    frame.header = Header::read(&mut reader)?;
+    frame.own = Own::read(&mut reader)?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,143 @@
+//! The status page for programs: one JSON object.
+
+use std::time::Instant;
+
+use jobs::{Durations, Quantiles, STAGES};
+use serde_json::{Map, Value, json};
+
+use super::board::{Board, Numbers, Tally};
+
+impl Board {
+    /// The status as JSON: what is now, the present window, and all counters since the start.
+    #[must_use]
+    pub fn status(&self, now: Instant) -> Value {
+        let (health, age) = self.health(now);
+        let world = self.numbers.world;
+        let [quic, websocket] = self.numbers.by_link;
+        json!({
+            "health": format!("{health:?}").to_lowercase(),
+            "tick": self.last.map_or(0, |report| report.tick),
+            "tick_age_ms": age.as_millis() as u64,
+            "uptime_seconds": self.uptime(now).as_secs_f64(),
+            "players": world.players,
+            "attached": world.attached,
+            "creatures": world.creatures,
+            "clients": { "quic": quic, "websocket": websocket },
+            "connections": self.numbers.n_connections,
+            "window": tally(&self.window, &self.numbers, now),
+            "total": tally(&self.total, &self.numbers, now),
+            "sockets": sockets(&self.numbers),
+            "refused": refused(&self.numbers),
+        })
+    }
+}
+
+fn tally(tally: &Tally, now_numbers: &Numbers, now: Instant) -> Value {
+    let baseline = tally.baseline.unwrap_or(*now_numbers);
+    let (old, new) = (baseline.world, now_numbers.world);
+    let stages: Map<String, Value> = STAGES
+        .iter()
+        .zip(&tally.times.stages)
+        .map(|(name, times)| ((*name).to_owned(), mean_ns(times)))
+        .collect();
+    json!({
+        "seconds": now.saturating_duration_since(tally.begun).as_secs_f64(),
+        "ticks": tally.times.wall.n(),
+        "tick_ms": quantiles(&tally.times.wall),
+        "tick_cpu_ms": quantiles(&tally.times.cpu),
+        "stage_ns": stages,
+        "overruns": tally.overruns,
+        "late": now_numbers.n_late - baseline.n_late,
+        "schedule_moved": now_numbers.n_moved - baseline.n_moved,
+        "kills": new.kills - old.kills,
+        "respawns": new.respawns - old.respawns,
+        "deaths": new.deaths - old.deaths,
+        "casts": new.casts - old.casts,
+        "hits": new.hits - old.hits,
+        "commands_received": new.commands_received - old.commands_received,
+        "commands_refused": new.commands_refused - old.commands_refused,
+        "snapshots": new.frames - old.frames,
+        "snapshot_bytes": new.frame_bytes - old.frame_bytes,
+        "visible": new.visible - old.visible,
+        "client_ticks": new.client_ticks - old.client_ticks,
+    })
+}
+
+fn quantiles(times: &Durations) -> Value {
+    let read = times.quantiles();
+    json!({
+        "p50": Quantiles::ms(read.p50_ns),
+        "p99": Quantiles::ms(read.p99_ns),
+        "p999": Quantiles::ms(read.p999_ns),
+        "max": Quantiles::ms(read.max_ns),
+    })
+}
+
+fn mean_ns(times: &Durations) -> Value {
+    let read = times.quantiles();
+    json!(read.sum_ns.checked_div(read.n).unwrap_or(0))
+}
+
+fn sockets(numbers: &Numbers) -> Value {
+    numbers
+        .sockets
+        .entries()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn refused(numbers: &Numbers) -> Value {
+    let mut map: Map<String, Value> = super::refusals(numbers)
+        .filter(|(_, n)| *n > 0)
+        .map(|(reason, n)| (reason.name().to_owned(), json!(n)))
+        .collect();
+    let peers = &numbers.peers;
+    for (name, n) in [
+        ("datagrams_bad", peers.datagrams_bad),
+        ("datagrams_flood", peers.datagrams_flood),
+        ("datagrams_stray", peers.datagrams_stray),
+        ("panics", peers.panics),
+    ] {
+        map.insert(name.to_owned(), json!(n));
+    }
+    map.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_window_shows_differences_and_the_total_everything() {
+        let start = Instant::now();
+        let mut board = Board::new(start, 20);
+        let report = |kills, wall_ms: u64| {
+            let mut numbers = Numbers::default();
+            numbers.world.kills = kills;
+            numbers.world.creatures = 44;
+            numbers.peers.refused[3] = 2;
+            let lap = jobs::Lap { wall_ns: wall_ms * 1_000_000, cpu_ns: 1 };
+            let stages = Default::default();
+            super::super::board::TickReport { tick: 9, ended: start, lap, stages, numbers: Some(numbers) }
+        };
+        board.handle_report(report(100, 40));
+        board.handle_window(start);
+        board.handle_report(report(105, 2));
+        board.handle_report(report(112, 2));
+        let status = board.status(start + Duration::from_secs(2));
+        assert_eq!((&status["window"]["kills"], &status["total"]["kills"]), (&json!(7), &json!(112)));
+        assert_eq!(status["window"]["ticks"], 2);
+        assert!(status["window"]["tick_ms"]["max"].as_f64().unwrap() < 2.1);
+        assert!(status["total"]["tick_ms"]["max"].as_f64().unwrap() > 39.0);
+        assert_eq!(status["refused"]["BadHello"], 2);
+        assert_eq!(status["creatures"], 44);
+    }
+
+    #[test]
+    fn a_board_without_reports_can_be_asked() {
+        let board = Board::new(Instant::now(), 30);
+        assert_eq!(board.status(Instant::now())["health"], "starting");
+    }
+}

@@ -1,0 +1,117 @@
+//! Settings: defaults, then a TOML file, then the environment, then flags; the later one wins.
+//!
+//! [`keys`] is the one table of what may be set and in which range, [`layers`] reads the four sources into
+//! settings that remember where they come from, [`Config`] is what the roles use.
+//! Unknown keys are refused everywhere: a typing mistake must not become a silent default.
+
+pub mod keys;
+pub mod layers;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jobs::CoreList;
+
+pub use keys::{KEYS, Key};
+pub use layers::{ConfigError, Setting, Settings, Source};
+
+/// Everything a zone process can be told, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The world.
+    pub zone: ZoneSettings,
+    /// Where players connect: UDP and TCP.
+    pub listen: SocketAddr,
+    /// Where operators look; loopback only.
+    pub admin: SocketAddr,
+    /// Keys and other files that outlive the process.
+    pub data_dir: PathBuf,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: String,
+    /// The core group; `None`: the first core this process may use.
+    pub cores: Option<CoreList>,
+}
+
+/// Settings of the world itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneSettings {
+    /// Seed of walls and of everything random.
+    pub seed: u64,
+    /// Side of the square.
+    pub side_m: u32,
+    /// Fixed rate of the simulation.
+    pub ticks_per_second: u32,
+    /// Most players at once.
+    pub players_max: u32,
+    /// Creatures kept alive.
+    pub creatures: u32,
+    /// Players appear within this of the middle.
+    pub spawn_radius_m: u32,
+}
+
+impl Config {
+    /// Turns checked settings into a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::Relation`] when two settings, each in its range, do not fit together.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        let zone = ZoneSettings {
+            seed: settings.whole("zone.seed"),
+            side_m: settings.whole("zone.side_m") as u32,
+            ticks_per_second: settings.whole("zone.ticks_per_second") as u32,
+            players_max: settings.whole("zone.players_max") as u32,
+            creatures: settings.whole("zone.creatures") as u32,
+            spawn_radius_m: settings.whole("zone.spawn_radius_m") as u32,
+        };
+        if zone.spawn_radius_m * 2 > zone.side_m {
+            return Err(settings.relation(
+                "zone.spawn_radius_m",
+                "zone.side_m",
+                "players must appear inside the square: the radius is at most half its side",
+            ));
+        }
+        let listen = settings.address("listen.addr");
+        let admin = settings.address("admin.addr");
+        if listen == admin && listen.port() != 0 {
+            return Err(settings.relation("listen.addr", "admin.addr", "two ports are needed"));
+        }
+        let cores = settings.text("cores");
+        Ok(Self {
+            zone,
+            listen,
+            admin,
+            data_dir: PathBuf::from(settings.text("data_dir")),
+            log_level: settings.text("log.level").to_owned(),
+            cores: (cores != keys::CORES_AUTO).then(|| cores.parse().expect("cores were checked when read")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(file: &str) -> Result<Config, ConfigError> {
+        let mut settings = Settings::defaults();
+        settings.add_toml("arcane.toml", file)?;
+        Config::from_settings(&settings)
+    }
+
+    #[test]
+    fn the_defaults_are_a_working_zone() {
+        let config = config("").unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.admin.to_string(), "127.0.0.1:8082");
+        assert_eq!((config.zone.ticks_per_second, config.zone.side_m), (20, 512));
+        assert_eq!(config.cores, None);
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_together_are_both_named() {
+        let text = config("[zone]\nside_m = 100\nspawn_radius_m = 60").unwrap_err().to_string();
+        assert!(text.contains("zone.spawn_radius_m = 60 (arcane.toml line 3)"), "{text}");
+        assert!(text.contains("zone.side_m = 100 (arcane.toml line 2)"), "{text}");
+        let text = config("listen.addr = \"127.0.0.1:8082\"").unwrap_err().to_string();
+        assert!(text.contains("admin.addr = 127.0.0.1:8082 (the default)"), "{text}");
+    }
+}

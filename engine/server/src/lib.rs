@@ -1,0 +1,15 @@
+//! The processes: roles, configuration, wiring, exit codes.
+//!
+//! [`cli`] reads the command line, [`config`] the settings; [`zone`] runs a world with its sockets and [`admin`]
+//! page, [`up`] starts a local realm of such processes; [`log`] and [`signals`] serve both.
+//!
+//! Not here: game rules, codecs.
+#![deny(unsafe_code)]
+
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod log;
+pub mod signals;
+pub mod up;
+pub mod zone;

@@ -1,0 +1,277 @@
+//! The role `zone`: one world, its sockets, its admin page, on one core group.
+//!
+//! [`Zone::tick`] is the loop's body in one breath: receive, tick, send. [`peers`] knows who is who with the
+//! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when; [`files`] is what stays on disk.
+
+pub mod files;
+pub mod greeting;
+pub mod peers;
+pub mod rates;
+pub mod schedule;
+pub mod tokens;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use engine::{Content, Input, World, ZoneConfig};
+use jobs::{CoreGroup, CoreList, StageFrame};
+use transport::{Event, Limits, PeerId, Server, ServerConfig};
+
+use crate::admin::board::{Numbers, TickReport};
+use crate::admin::{self, Reporter};
+use crate::config::{Config, ConfigError, Settings, ZoneSettings};
+use crate::log;
+use crate::signals::Stop;
+use files::Ready;
+use greeting::Greeting;
+use peers::{Act, Peers};
+use schedule::Schedule;
+
+/// The door closes this long before the next tick, so that a handshake never makes one late.
+const DOOR_MARGIN: Duration = Duration::from_millis(3);
+/// Counters are handed over every so many ticks: reading the world's costs a pass over its rows.
+const NUMBERS_TICKS: u32 = 4;
+/// How long a draining zone still answers, with a no.
+const DRAIN: Duration = Duration::from_millis(600);
+/// How long the goodbyes have to reach their sockets.
+const GOODBYE: Duration = Duration::from_millis(100);
+/// Connections beside those of players: strangers at the door, players on their way out.
+const SPARE_PEERS: usize = 256;
+
+/// One zone and everything it talks through.
+pub struct Zone {
+    server: Server,
+    world: World,
+    peers: Peers,
+    schedule: Schedule,
+    inputs: Vec<Input>,
+    /// The tick under way, for whoever logs a panic.
+    tick_shown: Arc<AtomicU32>,
+    is_draining: bool,
+}
+
+/// Runs a zone until it is told to stop.
+///
+/// # Errors
+/// When something it needs cannot be had; the message says what and where it was configured.
+pub fn run(config: &Config, settings: &Settings, ready_file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    log::start(&config.log_level);
+    let stop = Stop::on_signals().context("cannot listen for signals")?;
+    let cores = cores(config, settings)?;
+    files::make_data_dir(&config.data_dir)?;
+    jobs::sys::set_affinity(cores.as_slice()).context("cannot bind the process to its cores")?;
+    let rate = config.zone.ticks_per_second;
+    let (admin_addr, reporter) = admin::start(config.admin, rate).with_context(|| {
+        let setting = settings.get("admin.addr");
+        format!(
+            "cannot open the admin page at {} (admin.addr, {}): choose another address with --admin",
+            config.admin, setting.source
+        )
+    })?;
+    let mut zone = Zone::open(config, settings)?;
+    let group = CoreGroup::start_here("zone", &cores)?;
+    let ready = Ready {
+        listen: zone.server.local_addr(),
+        admin: admin_addr,
+        pin: zone.server.spki_pin().iter().map(|byte| format!("{byte:02x}")).collect(),
+        pid: std::process::id(),
+    };
+    if let Some(path) = ready_file {
+        ready.write(path)?;
+    }
+    tracing::info!(listen = %ready.listen, admin = %ready.admin, pin = ready.pin, %cores, "the zone is up");
+    zone.run(&group, &reporter, &stop);
+    tracing::info!(tick = zone.world.now(), "the zone has drained");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The cores to use: those that were asked for, or the first that this process may use.
+fn cores(config: &Config, settings: &Settings) -> anyhow::Result<CoreList> {
+    let usable = CoreList::usable().context("cannot ask for the usable cores")?;
+    let Some(cores) = config.cores.clone() else { return Ok(CoreList::one(usable.first())) };
+    cores.check_usable(&usable).map_err(|error| ConfigError::Value {
+        place: settings.get("cores").source.clone(),
+        key: "cores",
+        value: cores.to_string(),
+        expected: format!("cores that can be used; {error}"),
+    })?;
+    Ok(cores)
+}
+
+fn world_config(zone: &ZoneSettings) -> ZoneConfig {
+    ZoneConfig {
+        seed: zone.seed,
+        side_mm: zone.side_m as i32 * 1000,
+        ticks_per_second: zone.ticks_per_second,
+        players_max: zone.players_max,
+        creatures: zone.creatures,
+        spawn_radius_mm: zone.spawn_radius_m as i32 * 1000,
+        den_radius_mm: 0,
+    }
+}
+
+impl Zone {
+    fn open(config: &Config, settings: &Settings) -> anyhow::Result<Self> {
+        let limits =
+            Limits { peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS, ..Limits::default() };
+        let server = ServerConfig {
+            addr: config.listen,
+            data_dir: config.data_dir.clone(),
+            wire_major: netproto::WIRE_MAJOR,
+            limits,
+        };
+        let server = Server::bind(server).with_context(|| {
+            let source = &settings.get("listen.addr").source;
+            format!("cannot listen at {} (listen.addr, {source}; --listen chooses another)", config.listen)
+        })?;
+        let id_high = files::next_id_high(&config.data_dir)?;
+        let rate = config.zone.ticks_per_second;
+        let world_config = world_config(&config.zone);
+        let world = World::new(&world_config, Content::standard(rate));
+        let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
+        let tick_shown = Arc::new(AtomicU32::new(0));
+        log::watch_panics(Arc::clone(&tick_shown));
+        Ok(Self {
+            server,
+            world,
+            peers: Peers::new(greeting, config.zone.players_max, id_high),
+            schedule: Schedule::new(Instant::now(), rate),
+            inputs: Vec::new(),
+            tick_shown,
+            is_draining: false,
+        })
+    }
+
+    /// Ticks until `stop`, then drains.
+    fn run(&mut self, group: &CoreGroup, reporter: &Reporter, stop: &Stop) {
+        self.schedule = Schedule::new(Instant::now(), self.world.config().ticks_per_second);
+        let mut drain_until = None;
+        while drain_until.is_none_or(|until| Instant::now() < until) {
+            reporter.send(group.install(|| self.tick()));
+            let deadline = self.schedule.deadline();
+            self.server.serve_door(deadline.checked_sub(DOOR_MARGIN).unwrap_or(deadline));
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+            if drain_until.is_none() && stop.is_asked() {
+                tracing::info!(tick = self.world.now(), "asked to stop: draining");
+                drain_until = Some(Instant::now() + DRAIN);
+                self.is_draining = true;
+                self.peers.handle_drain(self.world.now());
+                self.act();
+            }
+        }
+        self.server.shutdown(Instant::now(), "the zone is shutting down");
+        self.server.serve_door(Instant::now() + GOODBYE);
+    }
+
+    /// One tick: receive, tick, send.
+    fn tick(&mut self) -> TickReport {
+        let begun = Instant::now();
+        let tick = self.world.now() + 1;
+        self.tick_shown.store(tick, Ordering::Relaxed);
+        let mut frame = StageFrame::begin();
+        self.server.receive(begun);
+        self.take_events(begun);
+        frame.skip();
+        engine::tick_timed(&mut self.world, &self.inputs, |stage| frame.end_stage(stage as usize));
+        self.inputs.clear();
+        self.deliver();
+        self.server.flush(Instant::now());
+        let (lap, stages) = frame.end();
+        let ended = Instant::now();
+        self.schedule.handle_tick_done(begun, ended);
+        let numbers = (tick.is_multiple_of(NUMBERS_TICKS) || self.is_draining).then(|| self.numbers());
+        TickReport { tick, ended, lap, stages, numbers }
+    }
+
+    /// From what the sockets learnt to what the world shall do.
+    fn take_events(&mut self, now: Instant) {
+        while let Some(event) = self.server.poll_event() {
+            let peer = peer_of(&event);
+            let clock = (&self.schedule, self.world.now());
+            // One peer's bytes must never end the zone: the peer goes, the panic is logged with its tick.
+            let handled = catch_unwind(AssertUnwindSafe(|| {
+                self.peers.handle_event(now, event, clock, &mut self.inputs);
+            }));
+            if handled.is_err() {
+                self.peers.handle_panic(peer, &mut self.inputs);
+            }
+            self.act();
+        }
+        if self.world.now().is_multiple_of(self.world.config().ticks_per_second) {
+            self.peers.handle_timeout(now, &mut self.inputs);
+            self.act();
+        }
+    }
+
+    /// From what the world says to the sockets.
+    fn deliver(&mut self) {
+        for fact in self.world.facts() {
+            self.peers.handle_fact(fact, self.world.now());
+        }
+        self.act();
+        for (player, frame) in self.world.frames() {
+            if let Some(peer) = self.peers.peer_of(player) {
+                self.server.send_frame(peer, frame);
+            }
+        }
+    }
+
+    /// Does what the peers' machine has decided.
+    fn act(&mut self) {
+        while let Some(act) = self.peers.poll_act() {
+            match act {
+                Act::Admit { peer } => {
+                    self.server.admit(peer);
+                }
+                Act::Refuse { peer, record } => self.server.refuse(peer, &record),
+                Act::Record { peer, record } => {
+                    self.server.send_record(peer, &record);
+                }
+                Act::Walls { peer } => {
+                    for record in self.peers.greeting().walls() {
+                        self.server.send_record(peer, record);
+                    }
+                }
+                Act::Close { peer, code } => self.server.close(peer, code, ""),
+            }
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            world: self.world.counts(),
+            peers: *self.peers.counts(),
+            sockets: self.server.counters(),
+            by_link: self.peers.n_by_link(),
+            n_connections: self.server.n_peers() as u32,
+            n_late: self.schedule.n_late,
+            n_moved: self.schedule.n_moved,
+            is_draining: self.is_draining,
+        }
+    }
+}
+
+fn peer_of(event: &Event) -> PeerId {
+    match event {
+        Event::Hello { peer, .. }
+        | Event::Record { peer, .. }
+        | Event::Datagram { peer, .. }
+        | Event::Closed { peer, .. } => *peer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::Stage;
+
+    #[test]
+    fn the_engine_and_the_histograms_agree_on_the_stages() {
+        assert_eq!(Stage::ALL.map(Stage::name), jobs::STAGES);
+        assert!(Stage::ALL.iter().enumerate().all(|(at, stage)| *stage as usize == at));
+    }
+}

@@ -1,0 +1,444 @@
+//! Who is who: connections on one side, players on the other, and what each of them may do.
+//!
+//! A machine without sockets: [`Peers::handle_event`] takes what the transport learnt and adds to the world's
+//! inputs, [`Peers::handle_fact`] takes what the world answers, [`Peers::handle_timeout`] looks for the silent.
+//! Drain [`Peers::poll_act`] after each of them and do what it says, in order.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use engine::{DurableId, EntityId, Fact, FactBody, Input};
+use kernel::walker::Path;
+use netproto::input::InputPacket;
+use netproto::peer::{IN_FLIGHT_DATAGRAMS, IN_FLIGHT_STREAM};
+use netproto::version::{self, Refused};
+use netproto::{Hello, Notice, Path as PathRecord, Record, Refusal, RefusedRecord};
+use transport::{CloseCode, Event, Link, PeerId};
+
+use super::greeting::Greeting;
+use super::rates::{Conduct, Verdict};
+use super::schedule::Schedule;
+use super::tokens::{TOKEN_BYTES, Token, Tokens};
+
+/// A player as everybody outside the world names one.
+pub type Player = DurableId;
+
+/// The first bytes of every hello, on whichever stream it comes.
+const HELLO_MAGIC: &[u8] = b"ARCN";
+/// Room for the text of a refusal, in bytes. Source: docs/PROTOCOL.md "Refused".
+const TEXT_BYTES_MAX: usize = 1000;
+
+/// What the owner of the sockets must do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Let the peer in.
+    Admit {
+        /// Who.
+        peer: PeerId,
+    },
+    /// Send a last record and close.
+    Refuse {
+        /// Who.
+        peer: PeerId,
+        /// The record.
+        record: Vec<u8>,
+    },
+    /// Send a record.
+    Record {
+        /// To whom.
+        peer: PeerId,
+        /// The record.
+        record: Vec<u8>,
+    },
+    /// Send all records with the walls.
+    Walls {
+        /// To whom.
+        peer: PeerId,
+    },
+    /// Close without a record: the peer asked for it.
+    Close {
+        /// Who.
+        peer: PeerId,
+        /// What it is told.
+        code: CloseCode,
+    },
+}
+
+/// What happened at this border, totals since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerCounts {
+    /// Players let in for the first time.
+    pub joined: u64,
+    /// Players who came back with their token.
+    pub resumed: u64,
+    /// Players who said goodbye.
+    pub left: u64,
+    /// Connections that ended without a goodbye.
+    pub lost: u64,
+    /// Peers refused or closed, by [`Refusal`].
+    pub refused: [u64; Refusal::ALL.len()],
+    /// Datagrams that did not decode.
+    pub datagrams_bad: u64,
+    /// Datagrams over the rate.
+    pub datagrams_flood: u64,
+    /// Datagrams of peers that are not in, or not any more.
+    pub datagrams_stray: u64,
+    /// Events whose handling panicked.
+    pub panics: u64,
+}
+
+/// Somebody who said hello.
+struct Stranger {
+    peer: PeerId,
+    link: Link,
+    addr: SocketAddr,
+}
+
+/// One admitted connection.
+#[derive(Clone, Debug)]
+struct Peer {
+    id: PeerId,
+    player: Player,
+    link: Link,
+    conduct: Conduct,
+    has_walls: bool,
+    has_spoken: bool,
+}
+
+/// Every admitted connection of a zone.
+pub struct Peers {
+    greeting: Greeting,
+    n_players_max: usize,
+    /// By the index of the connection.
+    rows: Vec<Option<Peer>>,
+    by_player: HashMap<Player, PeerId>,
+    tokens: Tokens,
+    /// Tokens that the next Welcome carries.
+    fresh: HashMap<Player, Token>,
+    /// High half of every id given out by this process.
+    id_high: u32,
+    n_ids: u32,
+    is_draining: bool,
+    acts: VecDeque<Act>,
+    counts: PeerCounts,
+}
+
+impl Peers {
+    /// Nobody yet. `id_high` must differ from that of every earlier process of this zone.
+    #[must_use]
+    pub fn new(greeting: Greeting, n_players_max: u32, id_high: u32) -> Self {
+        Self {
+            greeting,
+            n_players_max: n_players_max as usize,
+            rows: Vec::new(),
+            by_player: HashMap::new(),
+            tokens: Tokens::default(),
+            fresh: HashMap::new(),
+            id_high,
+            n_ids: 0,
+            is_draining: false,
+            acts: VecDeque::new(),
+            counts: PeerCounts::default(),
+        }
+    }
+
+    /// The transport learnt something; what concerns the world is added to `inputs`.
+    pub fn handle_event(
+        &mut self,
+        now: Instant,
+        event: Event,
+        clock: (&Schedule, u32),
+        inputs: &mut Vec<Input>,
+    ) {
+        match event {
+            Event::Hello { peer, link, addr, bytes } => {
+                self.handle_hello(now, Stranger { peer, link, addr }, &bytes, inputs);
+            }
+            Event::Record { peer, bytes } => self.handle_record(peer, &bytes, inputs),
+            Event::Datagram { peer, bytes, arrived } => {
+                self.handle_datagram(peer, &bytes, arrived, clock, inputs);
+            }
+            Event::Closed { peer, .. } => {
+                if let Some(row) = self.remove(peer) {
+                    self.counts.lost += 1;
+                    inputs.push(Input::Detach { player: row.player });
+                }
+            }
+        }
+    }
+
+    fn handle_hello(&mut self, now: Instant, stranger: Stranger, bytes: &[u8], inputs: &mut Vec<Input>) {
+        let Stranger { peer: id, link, .. } = stranger;
+        let (hello, known) = match self.judge(stranger.addr, bytes) {
+            Ok(judged) => judged,
+            Err(Refused { reason, text }) => return self.refuse(id, reason, &text),
+        };
+        let player = known.unwrap_or_else(|| self.next_player());
+        if let Some(old) = self.by_player.get(&player).copied() {
+            self.remove(old);
+            self.refuse(old, Refusal::ResumedElsewhere, "you came back on another connection");
+        }
+        let has_walls = hello.wall_hash == self.greeting.wall_hash;
+        self.insert(Peer { id, player, link, conduct: Conduct::new(now), has_walls, has_spoken: false });
+        let token = random_token();
+        self.tokens.give(player, token);
+        self.fresh.insert(player, token);
+        self.acts.push_back(Act::Admit { peer: id });
+        let in_flight_max = match link {
+            Link::Quic => IN_FLIGHT_DATAGRAMS,
+            Link::WebSocket => IN_FLIGHT_STREAM,
+        };
+        inputs.push(Input::Join { player, in_flight_max, place: None });
+    }
+
+    /// Whether a stranger may come in, and which known player it is.
+    fn judge(&self, addr: SocketAddr, bytes: &[u8]) -> Result<(Hello, Option<Player>), Refused> {
+        let no = |reason, text: &str| Err(Refused { reason, text: text.to_owned() });
+        let hello = version::judge(bytes)?;
+        if self.is_draining {
+            return no(Refusal::Draining, "this zone is shutting down; try again in a minute");
+        }
+        if hello.ticket.iter().any(|byte| *byte != 0) {
+            return no(Refusal::Ticket, "this zone takes no tickets yet: send 64 zero bytes");
+        }
+        if !addr.ip().to_canonical().is_loopback() {
+            return no(Refusal::Ticket, "without a ticket only players of this machine may come in");
+        }
+        let known = self.tokens.player(&hello.resume_token);
+        if known.is_none() && self.tokens.n_players() >= self.n_players_max {
+            let text = format!("this zone is full: {} players", self.n_players_max);
+            return Err(Refused { reason: Refusal::Full, text });
+        }
+        Ok((hello, known))
+    }
+
+    fn next_player(&mut self) -> Player {
+        self.n_ids += 1;
+        DurableId { low: self.n_ids, high: self.id_high }
+    }
+
+    fn handle_record(&mut self, id: PeerId, bytes: &[u8], inputs: &mut Vec<Input>) {
+        let Some(player) = self.row(id).map(|row| row.player) else { return };
+        if bytes.starts_with(HELLO_MAGIC) {
+            let text = "a connection says hello once; open another one to start over";
+            return self.end(id, Refusal::SecondHello, text, inputs);
+        }
+        match Record::decode(bytes) {
+            Ok(Record::Goodbye(_)) => {
+                self.remove(id);
+                self.counts.left += 1;
+                inputs.push(Input::Leave { player });
+                self.acts.push_back(Act::Close { peer: id, code: CloseCode::Done });
+            }
+            Ok(other) => {
+                let text = format!("record {} is not a client's to send", other.opcode());
+                self.end(id, Refusal::BadRecord, &text, inputs);
+            }
+            Err(error) => self.end(id, Refusal::BadRecord, &error.to_string(), inputs),
+        }
+    }
+
+    fn handle_datagram(
+        &mut self,
+        id: PeerId,
+        bytes: &[u8],
+        arrived: Instant,
+        (schedule, last_tick): (&Schedule, u32),
+        inputs: &mut Vec<Input>,
+    ) {
+        let Some(row) = self.row_mut(id) else {
+            self.counts.datagrams_stray += 1;
+            return;
+        };
+        match row.conduct.handle_datagram(arrived) {
+            Verdict::Read => {}
+            Verdict::Drop => {
+                self.counts.datagrams_flood += 1;
+                return;
+            }
+            Verdict::Close => {
+                self.counts.datagrams_flood += 1;
+                return self.end(id, Refusal::Flood, "too many datagrams for ten seconds", inputs);
+            }
+        }
+        let Ok(packet) = InputPacket::decode(bytes) else {
+            let verdict = row.conduct.handle_bad(arrived);
+            self.counts.datagrams_bad += 1;
+            if verdict == Verdict::Close {
+                self.end(id, Refusal::BadInput, "too many datagrams that do not decode", inputs);
+            }
+            return;
+        };
+        let player = row.player;
+        if !std::mem::replace(&mut row.has_spoken, true) {
+            self.tokens.confirm(player);
+        }
+        let has_commands = packet.n_commands > 0;
+        let margin_2ms = if has_commands { schedule.margin_2ms(last_tick, packet.tick, arrived) } else { 0 };
+        inputs.push(Input::Packet { player, margin_2ms, packet });
+    }
+
+    /// Handling an event of this peer panicked: our fault, and the end of this connection only.
+    pub fn handle_panic(&mut self, id: PeerId, inputs: &mut Vec<Input>) {
+        self.counts.panics += 1;
+        self.end(id, Refusal::ServerError, "the zone failed to read what you sent; it is logged", inputs);
+    }
+
+    /// The world answered.
+    pub fn handle_fact(&mut self, fact: &Fact, tick: u32) {
+        let player = fact.player;
+        match &fact.body {
+            FactBody::Joined { entity, resumed } => self.handle_joined(player, *entity, tick, *resumed),
+            FactBody::Path(path) => {
+                let Some(peer) = self.by_player.get(&player).copied() else { return };
+                let record = path_record(path);
+                self.acts.push_back(Act::Record { peer, record });
+            }
+            FactBody::Left => {
+                self.tokens.forget(player);
+                self.fresh.remove(&player);
+                if let Some(peer) = self.by_player.get(&player).copied() {
+                    self.remove(peer);
+                    self.refuse(peer, Refusal::ServerError, "your body left the zone");
+                }
+            }
+            FactBody::Refused(reason) => {
+                self.tokens.forget(player);
+                self.fresh.remove(&player);
+                if let Some(peer) = self.by_player.get(&player).copied() {
+                    self.remove(peer);
+                    self.refuse(peer, *reason, "the world has no room for you");
+                }
+            }
+        }
+    }
+
+    fn handle_joined(&mut self, player: Player, entity: EntityId, tick: u32, resumed: bool) {
+        *(if resumed { &mut self.counts.resumed } else { &mut self.counts.joined }) += 1;
+        let Some(peer) = self.by_player.get(&player).copied() else { return };
+        let Some(token) = self.fresh.remove(&player) else { return };
+        let record = self.greeting.welcome(player, entity, tick, token, resumed);
+        self.acts.push_back(Act::Record { peer, record });
+        if self.row(peer).is_some_and(|row| !row.has_walls) {
+            self.acts.push_back(Act::Walls { peer });
+        }
+    }
+
+    /// Ends the connections that have been silent for too long. Call it about once a second.
+    pub fn handle_timeout(&mut self, now: Instant, inputs: &mut Vec<Input>) {
+        let is_silent = |row: &&Peer| row.conduct.is_silent(now);
+        let silent: Vec<PeerId> = self.rows.iter().flatten().filter(is_silent).map(|row| row.id).collect();
+        for id in silent {
+            self.end(id, Refusal::Silent, "no input for ten seconds", inputs);
+        }
+    }
+
+    /// From now on nobody comes in, and everybody is told why.
+    pub fn handle_drain(&mut self, tick: u32) {
+        self.is_draining = true;
+        let notice = Notice { tick, text: "the zone is shutting down".to_owned() };
+        let mut record = Vec::new();
+        notice.encode(&mut record);
+        let tell = |row: &Peer| Act::Record { peer: row.id, record: record.clone() };
+        self.acts.extend(self.rows.iter().flatten().map(tell));
+    }
+
+    /// What to do next, oldest first.
+    pub fn poll_act(&mut self) -> Option<Act> {
+        self.acts.pop_front()
+    }
+
+    /// The connection of a player, if there is one now.
+    #[must_use]
+    pub fn peer_of(&self, player: Player) -> Option<PeerId> {
+        self.by_player.get(&player).copied()
+    }
+
+    /// What is the same for everybody who enters.
+    #[must_use]
+    pub fn greeting(&self) -> &Greeting {
+        &self.greeting
+    }
+
+    /// Totals since the start.
+    #[must_use]
+    pub fn counts(&self) -> &PeerCounts {
+        &self.counts
+    }
+
+    /// Connected players on QUIC and on WebSocket.
+    #[must_use]
+    pub fn n_by_link(&self) -> [u32; 2] {
+        let mut n = [0; 2];
+        for row in self.rows.iter().flatten() {
+            n[usize::from(row.link == Link::WebSocket)] += 1;
+        }
+        n
+    }
+
+    /// Ends an admitted connection; the body waits in the world.
+    fn end(&mut self, id: PeerId, reason: Refusal, text: &str, inputs: &mut Vec<Input>) {
+        if let Some(row) = self.remove(id) {
+            inputs.push(Input::Detach { player: row.player });
+        }
+        self.refuse(id, reason, text);
+    }
+
+    fn refuse(&mut self, peer: PeerId, reason: Refusal, text: &str) {
+        self.counts.refused[reason as usize] += 1;
+        let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+        let refused = RefusedRecord { reason: reason as u32, text: text[..end].to_owned() };
+        let mut record = Vec::new();
+        refused.encode(&mut record);
+        self.acts.push_back(Act::Refuse { peer, record });
+    }
+
+    fn row(&self, id: PeerId) -> Option<&Peer> {
+        self.rows.get(id.index() as usize)?.as_ref().filter(|row| row.id == id)
+    }
+
+    fn row_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.rows.get_mut(id.index() as usize)?.as_mut().filter(|row| row.id == id)
+    }
+
+    fn insert(&mut self, row: Peer) {
+        let at = row.id.index() as usize;
+        if self.rows.len() <= at {
+            self.rows.resize(at + 1, None);
+        }
+        self.by_player.insert(row.player, row.id);
+        self.rows[at] = Some(row);
+    }
+
+    fn remove(&mut self, id: PeerId) -> Option<Peer> {
+        self.row(id)?;
+        let row = self.rows[id.index() as usize].take()?;
+        self.by_player.remove(&row.player);
+        Some(row)
+    }
+}
+
+/// A path as it travels. Positions in the world are never negative.
+fn path_record(path: &Path) -> Vec<u8> {
+    let points = &path.points[..usize::from(path.n)];
+    let record = PathRecord {
+        goal_tick: path.goal_tick,
+        effective_tick: path.effective_tick,
+        x_mm: points.iter().map(|(x, _)| *x as u32).collect(),
+        y_mm: points.iter().map(|(_, y)| *y as u32).collect(),
+    };
+    let mut bytes = Vec::new();
+    record.encode(&mut bytes);
+    bytes
+}
+
+fn random_token() -> Token {
+    let mut token = [0; TOKEN_BYTES];
+    getrandom::fill(&mut token).expect("the kernel has random bytes once it has booted");
+    token
+}
+
+#[cfg(test)]
+#[path = "peers_tests.rs"]
+mod tests;

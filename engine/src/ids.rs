@@ -1,0 +1,136 @@
+//! Names of entities, and the table that finds their rows.
+
+use std::collections::VecDeque;
+
+/// Place of an entity in the zone's columns. Rows move between ticks; to remember, keep an [`EntityId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Row(pub u32);
+
+impl Row {
+    /// The row as an index into a column.
+    #[must_use]
+    #[inline]
+    pub fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An entity of this zone: handle 20 bits, generation 12. Never zero; stable when rows move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct EntityId(pub u32);
+
+impl EntityId {
+    /// No entity.
+    pub const NONE: Self = Self(0);
+    const HANDLE_BITS: u32 = 20;
+    const GENERATIONS: u32 = 1 << 12;
+
+    fn new(handle: u32, generation: u32) -> Self {
+        debug_assert!(handle < 1 << Self::HANDLE_BITS && 0 < generation && generation < Self::GENERATIONS);
+        Self(generation << Self::HANDLE_BITS | handle)
+    }
+
+    /// The reusable half of the id.
+    #[must_use]
+    #[inline]
+    pub fn handle(self) -> u32 {
+        self.0 & ((1 << Self::HANDLE_BITS) - 1)
+    }
+
+    fn generation(self) -> u32 {
+        self.0 >> Self::HANDLE_BITS
+    }
+}
+
+/// Identity of a player beyond this zone and this run. Opaque halves: not every language has 64-bit integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DurableId {
+    /// Low half.
+    pub low: u32,
+    /// High half.
+    pub high: u32,
+}
+
+const NO_ROW: u32 = u32::MAX;
+
+/// Handles given out, and the row behind each.
+#[derive(Clone, Debug)]
+pub struct Handles {
+    row: Vec<u32>,
+    generation: Vec<u16>,
+    free: VecDeque<u32>,
+}
+
+impl Handles {
+    /// A table for at most `n_max` living entities.
+    ///
+    /// # Panics
+    /// If `n_max` needs more than 20 bits.
+    #[must_use]
+    pub fn new(n_max: usize) -> Self {
+        // Twice as many handles as entities, and the oldest first: a generation comes back late.
+        let n = (n_max * 2).max(64);
+        assert!(n <= 1 << EntityId::HANDLE_BITS, "{n_max} entities need more than 20 bits");
+        Self { row: vec![NO_ROW; n], generation: vec![0; n], free: (0..n as u32).collect() }
+    }
+
+    /// A new id for the entity in `row`.
+    ///
+    /// # Panics
+    /// If all handles are given out: columns are full long before.
+    pub fn take(&mut self, row: Row) -> EntityId {
+        let handle = self.free.pop_front().expect("there are more handles than rows");
+        let at = handle as usize;
+        self.generation[at] = self.generation[at] % (EntityId::GENERATIONS as u16 - 1) + 1;
+        self.row[at] = row.0;
+        EntityId::new(handle, u32::from(self.generation[at]))
+    }
+
+    /// Ends an id; its handle waits at the end of the line.
+    pub fn give_back(&mut self, id: EntityId) {
+        debug_assert!(self.row_of(id).is_some(), "{id:?} is not alive");
+        self.row[id.handle() as usize] = NO_ROW;
+        self.free.push_back(id.handle());
+    }
+
+    /// The row of a living entity.
+    #[must_use]
+    #[inline]
+    pub fn row_of(&self, id: EntityId) -> Option<Row> {
+        let at = id.handle() as usize;
+        let row = *self.row.get(at)?;
+        (row != NO_ROW && u32::from(self.generation[at]) == id.generation()).then_some(Row(row))
+    }
+
+    /// The entity has moved to another row.
+    pub fn moved(&mut self, id: EntityId, row: Row) {
+        self.row[id.handle() as usize] = row.0;
+    }
+
+    /// Rows of all living entities in the order of their handles.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        self.row.iter().filter(|&&row| row != NO_ROW).map(|&row| Row(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_id_never_finds_a_new_entity() {
+        let mut handles = Handles::new(4);
+        let first = handles.take(Row(9));
+        handles.give_back(first);
+        for _ in 0..500 {
+            let id = handles.take(Row(1));
+            assert_ne!(id, first);
+            assert_eq!((handles.row_of(id), handles.row_of(first)), (Some(Row(1)), None));
+            handles.give_back(id);
+        }
+        assert_eq!(handles.row_of(EntityId::NONE), None);
+        assert_eq!(handles.row_of(EntityId(u32::MAX)), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! The only way into a world, and the door behind it: which commands of a player count.
+
+use crate::ids::DurableId;
+use netproto::input::InputPacket;
+use netproto::{Command, Follow, Move, Steer};
+
+/// Everything that can happen to a zone from outside. A log of these replays it.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A player comes in, or comes back to a body that is still there.
+    Join {
+        /// Who.
+        player: DurableId,
+        /// Snapshots that may be in flight: one of the two limits in [`netproto::peer`].
+        in_flight_max: u8,
+        /// Where a new body appears, in mm: from the player's row. None: near the middle of the zone.
+        place: Option<(i32, i32)>,
+    },
+    /// The connection broke; the body waits for its player.
+    Detach {
+        /// Who.
+        player: DurableId,
+    },
+    /// The player left on purpose.
+    Leave {
+        /// Who.
+        player: DurableId,
+    },
+    /// An input datagram.
+    Packet {
+        /// Who.
+        player: DurableId,
+        /// How early it came for its newest command, in 2 ms; echoed to the client, otherwise unused.
+        margin_2ms: i8,
+        /// What it says.
+        packet: InputPacket,
+    },
+}
+
+/// How far ahead of the tick a command may be.
+pub const AHEAD_TICKS_MAX: u32 = 8;
+/// A missing command is made up by repeating the last one this often; then the body stops.
+pub const REPEATS_MAX: u8 = 3;
+/// Past commands that are remembered, to tell a repeat from a late one.
+const SEEN_TICKS: u32 = 64;
+
+/// What became of a command that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It will be consumed in its tick.
+    Accepted,
+    /// It was here before.
+    Repeated,
+    /// Its tick is over, or too far ahead: it moves nothing.
+    Refused,
+}
+
+/// One player's commands that wait for their ticks: exactly one is consumed per tick.
+#[derive(Clone, Debug, Default)]
+pub struct CommandQueue {
+    /// The command for tick t at `t % AHEAD_TICKS_MAX`; tick 0 is before time.
+    waiting: [(u32, Command); AHEAD_TICKS_MAX as usize],
+    /// Bit k: the command of `now - k` has arrived.
+    seen: u64,
+    last: Command,
+    n_repeats: u8,
+    /// Tick of the newest command that was consumed; 0: none.
+    pub newest_consumed: u32,
+}
+
+impl CommandQueue {
+    /// A command for `tick` arrives before tick `now + 1` is stepped.
+    pub fn accept(&mut self, now: u32, tick: u32, command: &Command) -> Verdict {
+        let ahead = tick.wrapping_sub(now);
+        if (1..=AHEAD_TICKS_MAX).contains(&ahead) {
+            let place = &mut self.waiting[(tick % AHEAD_TICKS_MAX) as usize];
+            if place.0 == tick {
+                return Verdict::Repeated;
+            }
+            *place = (tick, *command);
+            return Verdict::Accepted;
+        }
+        let back = now.wrapping_sub(tick);
+        if back >= SEEN_TICKS {
+            return Verdict::Refused;
+        }
+        let was_seen = self.seen >> back & 1 == 1;
+        self.seen |= 1 << back;
+        if was_seen { Verdict::Repeated } else { Verdict::Refused }
+    }
+
+    /// The command that `now` consumes: the player's, or a made-up one.
+    pub fn consume(&mut self, now: u32) -> Command {
+        let (tick, command) = self.waiting[(now % AHEAD_TICKS_MAX) as usize];
+        let is_here = tick == now && now != 0;
+        self.seen = self.seen << 1 | u64::from(is_here);
+        if is_here {
+            self.newest_consumed = now;
+            self.n_repeats = 0;
+            self.last = command;
+            return command;
+        }
+        if self.n_repeats == REPEATS_MAX {
+            self.last = Command { movement: Move::Steer(Steer::default()), deed: None };
+            return self.last;
+        }
+        self.n_repeats += 1;
+        // What is done once is not repeated: a deed, and setting out for a goal.
+        let movement = match self.last.movement {
+            Move::Goal(_) => Move::Follow(Follow {}),
+            other => other,
+        };
+        Command { movement, deed: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netproto::Goal;
+
+    fn east() -> Command {
+        Command { movement: Move::Steer(Steer { angle: 0, speed: 3 }), deed: None }
+    }
+
+    #[test]
+    fn one_command_is_consumed_per_tick_and_a_missing_one_is_made_up_three_times() {
+        let mut queue = CommandQueue::default();
+        assert_eq!(queue.accept(10, 11, &east()), Verdict::Accepted);
+        assert_eq!(queue.accept(10, 11, &east()), Verdict::Repeated);
+        for tick in 11..=14 {
+            assert_eq!(queue.consume(tick), east(), "tick {tick}");
+        }
+        assert_eq!(queue.consume(15).movement, Move::Steer(Steer::default()));
+        assert_eq!(queue.newest_consumed, 11);
+    }
+
+    #[test]
+    fn past_and_far_commands_move_nothing() {
+        let mut queue = CommandQueue::default();
+        queue.consume(100);
+        assert_eq!(queue.accept(100, 100, &east()), Verdict::Refused);
+        assert_eq!(queue.accept(100, 100, &east()), Verdict::Repeated, "counted once");
+        assert_eq!(queue.accept(100, 100 + AHEAD_TICKS_MAX + 1, &east()), Verdict::Refused);
+        assert_eq!(queue.accept(100, 3, &east()), Verdict::Refused);
+        assert_eq!(queue.consume(101), Command { movement: Move::default(), deed: None });
+    }
+
+    #[test]
+    fn a_consumed_command_that_comes_again_is_a_repeat() {
+        let mut queue = CommandQueue::default();
+        queue.accept(5, 6, &east());
+        queue.consume(6);
+        assert_eq!(queue.accept(6, 6, &east()), Verdict::Repeated);
+    }
+
+    #[test]
+    fn a_made_up_command_follows_a_goal_but_does_not_set_it_again() {
+        let mut queue = CommandQueue::default();
+        let goal = Command { movement: Move::Goal(Goal { x_mm: 5, y_mm: 5 }), deed: None };
+        queue.accept(0, 1, &goal);
+        assert_eq!(queue.consume(1), goal);
+        assert_eq!(queue.consume(2).movement, Move::Follow(Follow {}));
+    }
+}

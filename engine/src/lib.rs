@@ -1,0 +1,34 @@
+//! The world, and nothing but the world: commands in, columns out, one tick at a time.
+//!
+//! [`tick()`] reads in the order the data flows: [`input`] checks commands, [`step`] moves and fights,
+//! [`publish`] finds what changed, [`bins`] indexes it, [`clients`] serves each client with what [`interest`]
+//! chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all of them work on, [`content`]
+//! what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds ways, [`rng`] draws.
+//!
+//! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
+#![forbid(unsafe_code)]
+
+pub mod bins;
+pub mod clients;
+pub mod columns;
+pub mod content;
+pub mod ids;
+pub mod input;
+pub mod interest;
+pub mod order;
+pub mod outbox;
+pub mod path;
+pub mod players;
+pub mod publish;
+pub mod rng;
+pub mod step;
+pub mod tick;
+pub mod world;
+
+pub use content::Content;
+pub use ids::{DurableId, EntityId, Row};
+pub use input::Input;
+pub use order::state_hash;
+pub use outbox::{Fact, FactBody};
+pub use tick::{Stage, tick, tick_timed};
+pub use world::{Counts, World, ZoneConfig};

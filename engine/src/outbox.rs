@@ -1,0 +1,80 @@
+//! What a tick leaves for the shell: snapshots and facts, both in memory that is reused.
+
+use crate::ids::{DurableId, EntityId};
+use kernel::walker::Path;
+use netproto::Refusal;
+use netproto::snapshot::FRAME_BUFFER_BYTES;
+
+/// Something a player must learn, once and in order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fact {
+    /// Who.
+    pub player: DurableId,
+    /// What.
+    pub body: FactBody,
+}
+
+/// Kinds of facts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FactBody {
+    /// The player has a body and a client from this tick on.
+    Joined {
+        /// The own body.
+        entity: EntityId,
+        /// It was still there.
+        resumed: bool,
+    },
+    /// The way to a goal.
+    Path(Path),
+    /// The body is gone.
+    Left,
+    /// The join could not be done.
+    Refused(Refusal),
+}
+
+/// Snapshots of one job, one behind the other.
+#[derive(Debug)]
+pub struct Arena {
+    bytes: Vec<u8>,
+    frames: Vec<(DurableId, u32)>,
+}
+
+impl Arena {
+    /// Room for so many snapshots of full length.
+    #[must_use]
+    pub fn with_room(n_frames: usize) -> Self {
+        let bytes = Vec::with_capacity((n_frames + 1) * FRAME_BUFFER_BYTES);
+        Self { bytes, frames: Vec::with_capacity(n_frames) }
+    }
+
+    /// Drops the frames and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.frames.clear();
+    }
+
+    /// Appends a frame that `write` puts at the start of the buffer it is given; `write` returns its length.
+    pub fn push(&mut self, player: DurableId, write: impl FnOnce(&mut [u8]) -> usize) {
+        let start = self.bytes.len();
+        self.bytes.resize(start + FRAME_BUFFER_BYTES, 0);
+        let n_bytes = write(&mut self.bytes[start..]);
+        self.bytes.truncate(start + n_bytes);
+        self.frames.push((player, n_bytes as u32));
+    }
+
+    /// Player and bytes of each frame.
+    pub fn frames(&self) -> impl Iterator<Item = (DurableId, &[u8])> {
+        let mut at = 0;
+        self.frames.iter().map(move |(player, n_bytes)| {
+            let start = at;
+            at += *n_bytes as usize;
+            (*player, &self.bytes[start..at])
+        })
+    }
+
+    /// Frames and their bytes.
+    #[must_use]
+    pub fn totals(&self) -> (usize, usize) {
+        (self.frames.len(), self.bytes.len())
+    }
+}

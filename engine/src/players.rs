@@ -1,0 +1,203 @@
+//! What a zone knows of a player beyond the columns: legs, commands, threats, and the client behind it.
+
+use crate::ids::{DurableId, EntityId, Row};
+use crate::input::CommandQueue;
+use kernel::walker::{Path, Rules, Walker};
+use netproto::peer::{IN_FLIGHT_DATAGRAMS, View};
+use netproto::{Acks, SLOTS, TIMED_PENDING_MAX, TimedBody};
+
+/// Attackers that claim a slot of their victim's view at most.
+pub const THREATS_MAX: usize = 16;
+
+/// One player, in step with the columns' player rows.
+#[derive(Clone, Debug)]
+pub struct Player {
+    /// Who.
+    pub durable: DurableId,
+    /// How the body is about to move.
+    pub walker: Walker,
+    /// Newest path reply.
+    pub path: Path,
+    /// Commands that wait for their ticks.
+    pub queue: CommandQueue,
+    /// First tick that may swing.
+    pub swing_ready: u32,
+    /// Where the body appeared, and comes back to after death.
+    pub home: (i32, i32),
+    /// Tick of the return from death; 0 while alive.
+    pub respawn_at: u32,
+    /// Since when nobody steers; 0 while attached.
+    pub detached_at: u32,
+    /// The own state shows something that a client cannot foresee.
+    pub own_changed: bool,
+    /// Who hit or hunts the player, and until which tick that counts.
+    pub threats: [(EntityId, u32); THREATS_MAX],
+}
+
+impl Player {
+    /// A rested player.
+    #[must_use]
+    pub fn new(durable: DurableId, home: (i32, i32), rules: &Rules) -> Self {
+        Self {
+            durable,
+            home,
+            walker: Walker::rested(rules),
+            path: Path::default(),
+            queue: CommandQueue::default(),
+            swing_ready: 0,
+            respawn_at: 0,
+            detached_at: 0,
+            own_changed: true,
+            threats: [(EntityId::NONE, 0); THREATS_MAX],
+        }
+    }
+
+    /// Remembers a threat; when all places are taken, the one that ends first makes room.
+    pub fn threaten(&mut self, by: EntityId, until: u32) {
+        let known = self.threats.iter().position(|(id, _)| *id == by);
+        let soonest = (0..THREATS_MAX).min_by_key(|at| self.threats[*at].1).unwrap_or(0);
+        self.threats[known.unwrap_or(soonest)] = (by, until);
+    }
+}
+
+/// One client's view, in step with the columns' player rows. Touched once per tick.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// Slots and what became of what was sent.
+    pub view: View,
+    /// Row of each occupied slot; remapped when rows move.
+    pub rows: [u32; SLOTS],
+    /// Newest acknowledgement of this tick.
+    pub acks: Acks,
+    /// Echo of the newest input datagram.
+    pub margin_2ms: i8,
+    /// Somebody listens.
+    pub is_attached: bool,
+    /// The view is chosen anew in this tick, whatever the schedule says.
+    pub is_due: bool,
+    /// Sequence of the next timed event.
+    pub next_timed: u8,
+    /// Tick of the last snapshot.
+    pub sent_at: u32,
+    /// Newest consumed command that a snapshot echoed.
+    pub echoed: u32,
+}
+
+// 20,000 clients are visited in every tick: their state is the memory traffic.
+const _: () = assert!(size_of::<Client>() <= 640);
+
+impl Client {
+    /// A client that holds nothing; nobody listens yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            view: View::new(IN_FLIGHT_DATAGRAMS),
+            rows: [0; SLOTS],
+            acks: Acks::default(),
+            margin_2ms: 0,
+            is_attached: false,
+            is_due: true,
+            next_timed: 0,
+            sent_at: 0,
+            echoed: 0,
+        }
+    }
+
+    /// The row in a slot.
+    #[must_use]
+    #[inline]
+    pub fn row(&self, slot: u32) -> Row {
+        Row(self.rows[slot as usize])
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A timed event that waits for its acknowledgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// What happened.
+    pub body: TimedBody,
+    /// When.
+    pub tick: u32,
+    /// Nobody cares afterwards.
+    pub expires: u32,
+    /// The client applies each sequence once.
+    pub sequence: u8,
+    /// Bit `n % RING`: snapshot n held it.
+    pub sent: u16,
+}
+
+/// Timed events of one client, oldest first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeds {
+    /// Events that wait.
+    pub n: usize,
+    /// The events.
+    pub events: [Pending; TIMED_PENDING_MAX],
+}
+
+impl Timeds {
+    /// Adds an event; when all places are taken, the oldest is dropped.
+    pub fn push(&mut self, event: Pending) {
+        if self.n == TIMED_PENDING_MAX {
+            self.events.copy_within(1.., 0);
+            self.n -= 1;
+        }
+        self.events[self.n] = event;
+        self.n += 1;
+    }
+
+    /// Drops what was acknowledged in `settled` ring places, and what has expired.
+    pub fn settle(&mut self, settled: u16, tick: u32) {
+        let mut kept = 0;
+        for at in 0..self.n {
+            let event = self.events[at];
+            if event.sent & settled == 0 && tick <= event.expires {
+                self.events[kept] = event;
+                kept += 1;
+            }
+        }
+        self.n = kept;
+    }
+
+    /// Ring place `place` is about to be used again: what it held before counts no more.
+    pub fn forget(&mut self, place: u16) {
+        for event in &mut self.events[..self.n] {
+            event.sent &= !place;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timed_event_waits_for_its_ack_or_its_expiry() {
+        let mut timeds = Timeds::default();
+        for sequence in 0..20 {
+            timeds.push(Pending { sequence, expires: 100 + u32::from(sequence), ..Pending::default() });
+        }
+        assert_eq!((timeds.n, timeds.events[0].sequence), (TIMED_PENDING_MAX, 4));
+        timeds.events[2].sent = 0b100;
+        timeds.settle(0b100, 105);
+        let left: Vec<u8> = timeds.events[..timeds.n].iter().map(|event| event.sequence).collect();
+        assert_eq!(left, [5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    }
+
+    #[test]
+    fn the_threat_that_ends_first_makes_room() {
+        let mut player = Player::new(DurableId::default(), (0, 0), &Rules::at(20));
+        for id in 1..=17u32 {
+            player.threaten(EntityId(id), 100 + id);
+        }
+        player.threaten(EntityId(5), 500);
+        assert!(player.threats.iter().all(|(id, _)| *id != EntityId(1)));
+        assert_eq!(player.threats.iter().filter(|(id, _)| *id == EntityId(5)).count(), 1);
+    }
+}

@@ -1,0 +1,326 @@
+//! Phase 3b: what the wild wants. A creature thinks now and then; in between it keeps its velocity.
+
+use super::{Hit, LANE_ROWS, Lane};
+use crate::bins::Bins;
+use crate::columns::Columns;
+use crate::content::{Creature, Temper};
+use crate::ids::{EntityId, Handles, Row};
+use crate::rng::{Purpose, draw, within};
+use crate::world::Setting;
+use kernel::angle;
+use kernel::walker::towards;
+use netproto::{Action, Kind};
+use rayon::prelude::*;
+
+/// A creature at ease thinks every so many ticks, an excited one every [`THINK_FAST`].
+const THINK_SLOW: u32 = 16;
+const THINK_FAST: u32 = 4;
+/// How far from home a creature wanders.
+const ROAM_MM: i32 = 12_000;
+/// Creatures nearer to each other than this push apart.
+const ELBOW_MM: i32 = 900;
+/// The push, per neighbour and axis at most.
+const PUSH_MM_PER_TICK: i32 = 30;
+/// How long it runs, and how long it remembers a grudge.
+const EXCITED_TICKS: u32 = 120;
+/// From the end of a corpse to the next life.
+const GONE_TICKS: u32 = 100;
+/// A bite still lands when its target has moved this much out of reach.
+const LUNGE_MM: i32 = 600;
+
+/// What a creature is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Stands until a tick.
+    #[default]
+    Rest,
+    /// Walks to a goal near home.
+    Wander,
+    /// Runs after its target.
+    Chase,
+    /// Runs from its target.
+    Flee,
+    /// Lies dead until a tick.
+    Corpse,
+    /// Has no body until a tick.
+    Gone,
+}
+
+/// A creature's memory, in step with the columns' creature rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mind {
+    /// What it is about.
+    pub state: State,
+    /// Whom it chases or flees.
+    pub target: EntityId,
+    /// When the state ends.
+    pub until: u32,
+    /// Where it wanders to.
+    pub goal: (i32, i32),
+    /// Where it lives.
+    pub home: (i32, i32),
+    /// Its den: stable through death and birth, and when rows move.
+    pub den: u32,
+    /// Tick of the announced bite; 0: none.
+    pub bite_at: u32,
+    /// First tick that may announce the next.
+    pub bite_ready: u32,
+}
+
+impl Mind {
+    /// It dies now and lies until a tick.
+    pub fn die(&mut self, until: u32) {
+        (self.state, self.until, self.bite_at) = (State::Corpse, until, 0);
+    }
+}
+
+/// A creature was hit: by its temper it runs away or strikes back.
+pub fn provoke(mind: &mut Mind, temper: Temper, by: EntityId, now: u32) {
+    mind.state = if temper == Temper::Flees { State::Flee } else { State::Chase };
+    (mind.target, mind.until) = (by, now + EXCITED_TICKS);
+}
+
+/// What a thinking creature sees of the others: everything is as it was after the movement step.
+struct Scene<'a> {
+    id: &'a [EntityId],
+    x_mm: &'a [i32],
+    y_mm: &'a [i32],
+    health: &'a [u16],
+    n_players_max: usize,
+    bins: &'a Bins,
+    handles: &'a Handles,
+    setting: &'a Setting<'a>,
+}
+
+/// A creature's own columns.
+struct Body<'a> {
+    row: Row,
+    kind: Kind,
+    vx: &'a mut i32,
+    vy: &'a mut i32,
+    action: &'a mut Action,
+    action_until: &'a mut u32,
+    facing: &'a mut u8,
+}
+
+/// Steps all minds.
+///
+/// - Shapes: one lane per [`LANE_ROWS`] creatures; reads the index of the last tick.
+/// - Cost: a comparison for most creatures; one search around each that thinks.
+pub fn think_all(
+    columns: &mut Columns,
+    minds: &mut [Mind],
+    lanes: &mut [Lane],
+    bins: &Bins,
+    handles: &Handles,
+    setting: &Setting,
+) {
+    let first = columns.n_players_max();
+    let Columns { id, x_mm, y_mm, health, kind, vx, vy, action, action_until, facing, .. } = columns;
+    let scene = Scene { id, x_mm, y_mm, health, n_players_max: first, bins, handles, setting };
+    let n = LANE_ROWS;
+    (
+        minds.par_chunks_mut(n),
+        kind[first..].par_chunks(n),
+        vx[first..].par_chunks_mut(n),
+        vy[first..].par_chunks_mut(n),
+        action[first..].par_chunks_mut(n),
+        action_until[first..].par_chunks_mut(n),
+        facing[first..].par_chunks_mut(n),
+        lanes.par_iter_mut(),
+    )
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(chunk, (minds, kind, vx, vy, action, action_until, facing, lane))| {
+            for (at, mind) in minds.iter_mut().enumerate() {
+                let row = Row((first + chunk * n + at) as u32);
+                let body = Body {
+                    row,
+                    kind: kind[at],
+                    vx: &mut vx[at],
+                    vy: &mut vy[at],
+                    action: &mut action[at],
+                    action_until: &mut action_until[at],
+                    facing: &mut facing[at],
+                };
+                step(mind, body, &scene, lane);
+            }
+        });
+}
+
+fn step(mind: &mut Mind, mut body: Body<'_>, scene: &Scene<'_>, lane: &mut Lane) {
+    let now = scene.setting.now;
+    match mind.state {
+        State::Corpse if mind.until <= now => {
+            (mind.state, mind.until) = (State::Gone, now + GONE_TICKS);
+            lane.ended.push(body.row);
+        }
+        State::Gone if mind.until <= now => lane.reborn.push(body.row),
+        State::Corpse | State::Gone => {}
+        _ if mind.bite_at != 0 => body.bite(mind, scene, lane),
+        State::Chase | State::Flee if is_turn(mind.den, now, THINK_FAST) => body.run(mind, scene),
+        State::Rest | State::Wander if is_turn(mind.den, now, THINK_SLOW) => body.idle(mind, scene),
+        _ => {}
+    }
+}
+
+/// Whether it is a creature's turn; by its den, so that row order does not matter.
+fn is_turn(den: u32, now: u32, every: u32) -> bool {
+    now.wrapping_add(den).is_multiple_of(every)
+}
+
+impl Body<'_> {
+    fn creature<'s>(&self, scene: &Scene<'s>) -> &'s Creature {
+        &scene.setting.content.creatures[self.kind as usize]
+    }
+
+    fn go(&mut self, velocity: (i32, i32)) {
+        (*self.vx, *self.vy) = velocity;
+    }
+
+    /// At ease: looks around, strolls or rests.
+    fn idle(&mut self, mind: &mut Mind, scene: &Scene<'_>) {
+        let creature = *self.creature(scene);
+        let now = scene.setting.now;
+        let (nearest, push) = scene.look_around(self.row, &creature);
+        if let Some(target) = nearest.filter(|_| creature.temper != Temper::FightsBack) {
+            provoke(mind, creature.temper, target, now);
+            return self.run(mind, scene);
+        }
+        if mind.until <= now {
+            let chance = |low, high, salt| {
+                within(draw(scene.setting.seed, now.wrapping_add(salt), mind.den, Purpose::Wander), low, high)
+            };
+            mind.state = if mind.state == State::Rest { State::Wander } else { State::Rest };
+            mind.until = now + chance(60, 200, 1 << 30) as u32;
+            let (dx, dy) = (chance(-ROAM_MM, ROAM_MM, 1 << 29), chance(-ROAM_MM, ROAM_MM, 1 << 28));
+            mind.goal = (mind.home.0 + dx, mind.home.1 + dy);
+        }
+        let place = scene.place(self.row);
+        let speed = creature.wander_mm_per_tick;
+        let left = (mind.goal.0 - place.0).abs().max((mind.goal.1 - place.1).abs());
+        let stroll = if mind.state == State::Wander && left > speed * THINK_SLOW as i32 {
+            towards(place, mind.goal, speed)
+        } else {
+            (0, 0)
+        };
+        self.go((stroll.0 + push.0, stroll.1 + push.1));
+    }
+
+    /// Excited: after the target, or away from it.
+    fn run(&mut self, mind: &mut Mind, scene: &Scene<'_>) {
+        let creature = *self.creature(scene);
+        let now = scene.setting.now;
+        let place = scene.place(self.row);
+        let target = scene.living(mind.target).map(|row| scene.place(row));
+        let far = i64::from(creature.notice_mm) * 2;
+        let Some(target) = target.filter(|target| mind.until > now && distance2(place, *target) < far * far)
+        else {
+            (mind.state, mind.until, mind.target) = (State::Rest, now + THINK_SLOW, EntityId::NONE);
+            return self.go((0, 0));
+        };
+        let (_, push) = scene.look_around(self.row, &Creature { notice_mm: 0, ..creature });
+        let ahead = towards(place, target, creature.run_mm_per_tick);
+        if mind.state == State::Flee {
+            return self.go((push.0 - ahead.0, push.1 - ahead.1));
+        }
+        let reach = i64::from(creature.bite_reach_mm);
+        if distance2(place, target) > reach * reach * 3 / 4 {
+            return self.go((ahead.0 + push.0, ahead.1 + push.1));
+        }
+        self.go((0, 0));
+        if mind.bite_ready <= now {
+            mind.bite_at = now + creature.windup_ticks;
+            mind.bite_ready = mind.bite_at + creature.bite_wait_ticks;
+            *self.action = Action::Windup;
+            *self.action_until = mind.bite_at;
+            *self.facing = angle::of(target.0 - place.0, target.1 - place.1);
+        }
+    }
+
+    /// Waits for the announced bite, and bites.
+    fn bite(&mut self, mind: &mut Mind, scene: &Scene<'_>, lane: &mut Lane) {
+        self.go((0, 0));
+        if mind.bite_at > scene.setting.now {
+            return;
+        }
+        mind.bite_at = 0;
+        mind.until = scene.setting.now + EXCITED_TICKS;
+        let Some(target_row) = scene.living(mind.target) else { return };
+        let reach = i64::from(self.creature(scene).bite_reach_mm + LUNGE_MM);
+        if distance2(scene.place(self.row), scene.place(target_row)) <= reach * reach {
+            lane.hits.push(Hit { target: mind.target, source: scene.id[self.row.at()], target_row });
+        }
+    }
+}
+
+impl Scene<'_> {
+    fn place(&self, row: Row) -> (i32, i32) {
+        (self.x_mm[row.at()], self.y_mm[row.at()])
+    }
+
+    /// The row of a living, unhidden target.
+    fn living(&self, id: EntityId) -> Option<Row> {
+        self.handles.row_of(id).filter(|row| self.health[row.at()] > 0)
+    }
+
+    /// The nearest living player in notice, and the push of creatures that stand too near.
+    fn look_around(&self, row: Row, creature: &Creature) -> (Option<EntityId>, (i32, i32)) {
+        let place = self.place(row);
+        let notice2 = i64::from(creature.notice_mm) * i64::from(creature.notice_mm);
+        let mut nearest = (notice2, EntityId::NONE);
+        let mut push = (0, 0);
+        self.bins.around(place, creature.notice_mm.max(ELBOW_MM), |_, entries| {
+            for entry in entries {
+                let other = entry.row as usize;
+                if other == row.at() || self.id[other] != entry.id {
+                    continue;
+                }
+                let there = (self.x_mm[other], self.y_mm[other]);
+                if other < self.n_players_max {
+                    let seen = (distance2(place, there), entry.id);
+                    if seen < nearest && self.health[other] > 0 {
+                        nearest = seen;
+                    }
+                } else {
+                    push.0 += elbow(place.0 - there.0, place.1 - there.1);
+                    push.1 += elbow(place.1 - there.1, place.0 - there.0);
+                }
+            }
+        });
+        let limited = |sum: i32| sum.clamp(-2 * PUSH_MM_PER_TICK, 2 * PUSH_MM_PER_TICK);
+        let found = (nearest.1 != EntityId::NONE).then_some(nearest.1);
+        (found, (limited(push.0), limited(push.1)))
+    }
+}
+
+/// Push along one axis from a neighbour that lies `off` behind along it and `across` beside it.
+fn elbow(off: i32, across: i32) -> i32 {
+    let is_near = off.abs() < ELBOW_MM && across.abs() < ELBOW_MM;
+    if is_near { off.signum() * PUSH_MM_PER_TICK * (ELBOW_MM - off.abs()) / ELBOW_MM } else { 0 }
+}
+
+fn distance2(a: (i32, i32), b: (i32, i32)) -> i64 {
+    let (dx, dy) = (i64::from(a.0 - b.0), i64::from(a.1 - b.1));
+    dx * dx + dy * dy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_push_apart_and_far_ones_do_not() {
+        assert!(elbow(100, 0) > 0 && elbow(-100, 0) < 0);
+        assert_eq!((elbow(ELBOW_MM, 0), elbow(100, ELBOW_MM)), (0, 0));
+    }
+
+    #[test]
+    fn a_hit_makes_a_deer_run_and_a_boar_strike_back() {
+        let mut mind = Mind::default();
+        provoke(&mut mind, Temper::Flees, EntityId(7), 10);
+        assert_eq!(mind.state, State::Flee);
+        provoke(&mut mind, Temper::FightsBack, EntityId(7), 10);
+        assert_eq!((mind.state, mind.target), (State::Chase, EntityId(7)));
+    }
+}

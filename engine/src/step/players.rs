@@ -1,0 +1,159 @@
+//! Phase 2: every player consumes one command.
+
+use super::{LANE_ROWS, Lane, Swing};
+use crate::columns::Columns;
+use crate::ids::{EntityId, Row};
+use crate::outbox::{Fact, FactBody};
+use crate::path::{self, Search};
+use crate::players::Player;
+use crate::world::Setting;
+use netproto::{Action, Command, Deed, Move, MoveState};
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// From death to the return.
+pub const RESPAWN_SECONDS: u32 = 3;
+/// How long a swing shows.
+const SWING_SHOWN_TICKS: u32 = 5;
+
+/// One run of players with their columns.
+struct Run<'a> {
+    first: usize,
+    id: &'a [EntityId],
+    x_mm: &'a mut [i32],
+    y_mm: &'a mut [i32],
+    vx: &'a mut [i32],
+    vy: &'a mut [i32],
+    health: &'a mut [u16],
+    action: &'a mut [Action],
+    action_until: &'a mut [u32],
+    facing: &'a mut [u8],
+}
+
+/// Steps all players: deaths end, commands are consumed, legs decide velocities, goals get paths.
+///
+/// - Shapes: one lane per [`LANE_ROWS`] players; `searches` holds one search per thread of the pool.
+/// - Cost: one visit per player, no allocation after warm-up.
+pub fn consume(
+    columns: &mut Columns,
+    players: &mut [Player],
+    lanes: &mut [Lane],
+    searches: &[Mutex<Search>],
+    setting: &Setting,
+) {
+    let (n, n_players) = (LANE_ROWS, players.len());
+    (
+        players.par_chunks_mut(n),
+        columns.id[..n_players].par_chunks(n),
+        columns.x_mm[..n_players].par_chunks_mut(n),
+        columns.y_mm[..n_players].par_chunks_mut(n),
+        columns.vx[..n_players].par_chunks_mut(n),
+        columns.vy[..n_players].par_chunks_mut(n),
+        columns.health[..n_players].par_chunks_mut(n),
+        columns.action[..n_players].par_chunks_mut(n),
+        columns.action_until[..n_players].par_chunks_mut(n),
+        columns.facing[..n_players].par_chunks_mut(n),
+        lanes.par_iter_mut(),
+    )
+        .into_par_iter()
+        .enumerate()
+        .for_each(
+            |(chunk, (players, id, x_mm, y_mm, vx, vy, health, action, action_until, facing, lane))| {
+                let thread = rayon::current_thread_index().unwrap_or(0) % searches.len();
+                let mut search = searches[thread].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut run =
+                    Run { first: chunk * n, id, x_mm, y_mm, vx, vy, health, action, action_until, facing };
+                for (at, player) in players.iter_mut().enumerate() {
+                    if run.id[at] != EntityId::NONE {
+                        run.step(at, player, lane, &mut search, setting);
+                    }
+                }
+            },
+        );
+}
+
+impl Run<'_> {
+    fn step(
+        &mut self,
+        at: usize,
+        player: &mut Player,
+        lane: &mut Lane,
+        search: &mut Search,
+        setting: &Setting,
+    ) {
+        let now = setting.now;
+        if player.respawn_at != 0 && player.respawn_at <= now {
+            self.respawn(at, player, lane, setting);
+        }
+        let is_alive = player.respawn_at == 0;
+        let class = &setting.content.class;
+        if is_alive && now.is_multiple_of(class.regain_ticks) && self.health[at] < class.health {
+            self.health[at] += 1;
+            player.own_changed = true;
+        }
+        let command = player.queue.consume(now);
+        let before = (player.walker.shown_state(), player.walker.dash_wait_ticks);
+        let place = (self.x_mm[at], self.y_mm[at]);
+        let velocity = player.walker.step(now, place, &command, &player.path, &setting.rules);
+        (self.vx[at], self.vy[at]) = velocity;
+        player.own_changed |= player.walker.shown_state() != before.0;
+        if player.walker.dash_wait_ticks > before.1 {
+            self.show(at, Action::Dash, command.deed, now + u32::from(setting.rules.dash_ticks));
+            lane.alarms.push(place);
+        }
+        if is_alive {
+            self.answer_goal(&command, place, player, lane, search, setting);
+            self.swing(at, &command, player, lane, setting);
+        }
+    }
+
+    fn respawn(&mut self, at: usize, player: &mut Player, lane: &mut Lane, setting: &Setting) {
+        player.respawn_at = 0;
+        player.walker = kernel::walker::Walker::rested(&setting.rules);
+        player.own_changed = true;
+        self.health[at] = setting.content.class.health;
+        lane.alarms.push((self.x_mm[at], self.y_mm[at]));
+        (self.x_mm[at], self.y_mm[at]) = player.home;
+        lane.alarms.push((self.x_mm[at], self.y_mm[at]));
+    }
+
+    fn answer_goal(
+        &mut self,
+        command: &Command,
+        place: (i32, i32),
+        player: &mut Player,
+        lane: &mut Lane,
+        search: &mut Search,
+        setting: &Setting,
+    ) {
+        let Move::Goal(goal) = command.movement else { return };
+        let goal = (goal.x_mm as i32, goal.y_mm as i32);
+        player.path = path::find(search, setting.walls, place, goal, setting.now);
+        lane.facts.push(Fact { player: player.durable, body: FactBody::Path(player.path) });
+    }
+
+    fn swing(
+        &mut self,
+        at: usize,
+        command: &Command,
+        player: &mut Player,
+        lane: &mut Lane,
+        setting: &Setting,
+    ) {
+        let Some(deed) = command.deed.filter(|deed| deed.swing) else { return };
+        if setting.now < player.swing_ready || player.walker.state == MoveState::Dead {
+            return;
+        }
+        player.swing_ready = setting.now + u32::from(setting.content.class.swing.wait_ticks);
+        player.own_changed = true;
+        self.show(at, Action::Swing, Some(deed), setting.now + SWING_SHOWN_TICKS);
+        lane.swings.push(Swing { row: Row((self.first + at) as u32), aim: deed.aim as u8 });
+        lane.n_swings += 1;
+    }
+
+    fn show(&mut self, at: usize, action: Action, deed: Option<Deed>, until: u32) {
+        self.action[at] = action;
+        self.action_until[at] = until;
+        self.facing[at] = deed.map_or(0, |deed| deed.aim as u8);
+    }
+}

@@ -1,0 +1,345 @@
+//! One zone: configuration, columns, players, creatures, and the index that finds them.
+
+use crate::bins::Bins;
+use crate::clients::Desk;
+use crate::columns::{BLOCK, Columns};
+use crate::content::Content;
+use crate::ids::{DurableId, EntityId, Handles, Row};
+use crate::outbox::Fact;
+use crate::path;
+use crate::players::{Client, Player, Timeds};
+use crate::rng::{Purpose, draw, within};
+use crate::step::creatures::{Mind, State};
+use crate::step::{Hit, LANE_ROWS, Lane};
+use kernel::walker::Rules;
+use kernel::walls::{SIDE_MM_MAX, Walls};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// What a zone is made with. The same configuration and inputs give the same zone, bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneConfig {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Side of the square, at most 4,194,304 mm.
+    pub side_mm: i32,
+    /// 20 or 30.
+    pub ticks_per_second: u32,
+    /// Bodies of players at most.
+    pub players_max: u32,
+    /// Dens, one creature each.
+    pub creatures: u32,
+    /// Players appear within this distance of the middle.
+    pub spawn_radius_mm: i32,
+    /// Creatures live within this distance of the middle; 0: anywhere in the square.
+    pub den_radius_mm: i32,
+}
+
+/// The world of one zone.
+pub struct World {
+    pub(crate) config: ZoneConfig,
+    pub(crate) content: Content,
+    pub(crate) rules: Rules,
+    pub(crate) walls: Walls,
+    pub(crate) now: u32,
+    pub(crate) handles: Handles,
+    pub(crate) columns: Columns,
+    pub(crate) bins: Bins,
+    pub(crate) players: Vec<Player>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) timeds: Vec<Timeds>,
+    pub(crate) minds: Vec<Mind>,
+    pub(crate) by_durable: HashMap<DurableId, EntityId>,
+    pub(crate) free_player_rows: Vec<Row>,
+    pub(crate) scratch: Scratch,
+    pub(crate) counts: Counts,
+}
+
+/// Memory that one tick uses and the next one uses again.
+pub(crate) struct Scratch {
+    pub(crate) player_lanes: Vec<Lane>,
+    pub(crate) creature_lanes: Vec<Lane>,
+    pub(crate) searches: Vec<Mutex<path::Search>>,
+    pub(crate) hits: Vec<Hit>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) alarms: Vec<(i32, i32)>,
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) order: Vec<u32>,
+    pub(crate) targets: Vec<u32>,
+}
+
+/// What the phases may read of the zone besides its columns.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The zone's seed.
+    pub seed: u64,
+    /// The tick that is stepped.
+    pub now: u32,
+    /// Fixed rate.
+    pub ticks_per_second: u32,
+    /// Side of the square.
+    pub side_mm: i32,
+    /// Players appear within this distance of the middle.
+    pub spawn_radius_mm: i32,
+    /// Creatures and class.
+    pub content: &'a Content,
+    /// Movement of the class.
+    pub rules: Rules,
+    /// What stops a body.
+    pub walls: &'a Walls,
+}
+
+/// What has happened so far, and how full the zone is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bodies of players.
+    pub players: u32,
+    /// Of these, with a client.
+    pub attached: u32,
+    /// Living creatures.
+    pub creatures: u32,
+    /// Creatures killed.
+    pub kills: u64,
+    /// Creatures that came back.
+    pub respawns: u64,
+    /// Players killed.
+    pub deaths: u64,
+    /// Commands that arrived, each once.
+    pub commands_received: u64,
+    /// Of these, for a tick that was over or too far ahead.
+    pub commands_refused: u64,
+    /// Packets for a player without a body.
+    pub packets_stray: u64,
+    /// Melee arcs swung.
+    pub casts: u64,
+    /// Hits that hurt.
+    pub hits: u64,
+    /// Snapshots made.
+    pub frames: u64,
+    /// Bytes in them.
+    pub frame_bytes: u64,
+    /// Sum over all ticks and clients of occupied slots.
+    pub visible: u64,
+    /// Sum over all ticks of clients served.
+    pub client_ticks: u64,
+    /// Sum over all ticks of rows whose motion was published.
+    pub published: u64,
+    /// Sum over all ticks of living rows.
+    pub entity_ticks: u64,
+}
+
+impl World {
+    /// Builds a zone: walls, dens, creatures; nobody plays yet.
+    ///
+    /// - Cost: linear in area and creatures; all memory of the ticks is taken here.
+    ///
+    /// # Panics
+    /// If the configuration is out of bounds: whoever reads it from outside checks it first.
+    #[must_use]
+    pub fn new(config: &ZoneConfig, content: Content) -> Self {
+        assert!(0 < config.side_mm && config.side_mm <= SIDE_MM_MAX, "side of {} mm", config.side_mm);
+        let columns = Columns::new(config.players_max as usize, config.creatures as usize);
+        let (n_players, n_rows) = (columns.n_players_max(), columns.n_rows());
+        let rules = Rules::at(config.ticks_per_second);
+        let mut world = Self {
+            config: *config,
+            rules,
+            walls: Walls::from_seed(config.seed, config.side_mm),
+            now: 0,
+            handles: Handles::new(n_rows),
+            bins: Bins::new(config.side_mm, &columns),
+            players: vec![Player::new(DurableId::default(), (0, 0), &rules); n_players],
+            clients: vec![Client::new(); n_players],
+            timeds: vec![Timeds::default(); n_players],
+            minds: vec![Mind { state: State::Gone, until: u32::MAX, ..Mind::default() }; n_rows - n_players],
+            by_durable: HashMap::with_capacity(n_players),
+            free_player_rows: (0..config.players_max).rev().map(Row).collect(),
+            scratch: Scratch::new(n_players, n_rows),
+            counts: Counts::default(),
+            content,
+            columns,
+        };
+        for den in 0..config.creatures {
+            world.settle(den);
+        }
+        world.bins.rebuild(&world.columns);
+        world
+    }
+
+    /// Gives a den its place, its row and its first creature.
+    fn settle(&mut self, den: u32) {
+        let chance = |salt, high| within(draw(self.config.seed, salt, den, Purpose::Den), 0, high);
+        let last = self.config.side_mm - 1;
+        let home = if self.config.den_radius_mm == 0 {
+            self.walls.free_near(chance(0, last), chance(1, last))
+        } else {
+            let (turn, part) = (chance(0, 255) as u8, chance(1, 1_000_000));
+            free_in_disc(&self.walls, self.config.side_mm, self.config.den_radius_mm, turn, part)
+        };
+        let mind = Mind { home, den, until: chance(2, 200) as u32, ..Mind::default() };
+        self.minds[den as usize] = mind;
+        self.bear(Row((self.columns.n_players_max() + den as usize) as u32));
+    }
+
+    /// Puts a new creature at its home.
+    pub(crate) fn bear(&mut self, row: Row) {
+        let mind = &mut self.minds[row.at() - self.players.len()];
+        let seed = self.config.seed;
+        let kind = self.content.kind_for(within(draw(seed, 0, mind.den, Purpose::Breed), 0, 99) as u32);
+        let health = self.content.creatures[kind as usize].health;
+        *mind =
+            Mind { home: mind.home, den: mind.den, until: mind.until.wrapping_add(20), ..Mind::default() };
+        let look = draw(seed, self.now, mind.den, Purpose::Look);
+        let home = mind.home;
+        self.columns.spawn(&mut self.handles, row, kind, home, health);
+        self.columns.look[row.at()] = (look % 16) as u16 | ((1 + look / 16 % 20) << 4) as u16;
+    }
+
+    /// The tick that was stepped last.
+    #[must_use]
+    pub fn now(&self) -> u32 {
+        self.now
+    }
+
+    /// Walls of the zone; clients predict against them.
+    #[must_use]
+    pub fn walls(&self) -> &Walls {
+        &self.walls
+    }
+
+    /// Hash of the content tables.
+    #[must_use]
+    pub fn content_hash(&self) -> u64 {
+        self.content.hash
+    }
+
+    /// What the zone was made with.
+    #[must_use]
+    pub fn config(&self) -> &ZoneConfig {
+        &self.config
+    }
+
+    /// Totals and occupation.
+    ///
+    /// - Cost: one pass over the rows.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let n_players = self.players.len();
+        let living = |rows: std::ops::Range<usize>| {
+            rows.filter(|at| self.columns.id[*at] != EntityId::NONE && self.columns.health[*at] > 0).count()
+                as u32
+        };
+        Counts {
+            players: self.by_durable.len() as u32,
+            attached: self.clients.iter().filter(|client| client.is_attached).count() as u32,
+            creatures: living(n_players..self.columns.n_rows()),
+            ..self.counts
+        }
+    }
+
+    /// Snapshots of the last tick, in row order.
+    pub fn frames(&self) -> impl Iterator<Item = (DurableId, &[u8])> {
+        self.scratch.desks.iter().flat_map(|desk| desk.arena.frames())
+    }
+
+    /// Facts of the last tick, in order.
+    #[must_use]
+    pub fn facts(&self) -> &[Fact] {
+        &self.scratch.facts
+    }
+
+    /// All columns, to look at.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The index of the last tick, to look at.
+    #[must_use]
+    pub fn bins(&self) -> &Bins {
+        &self.bins
+    }
+
+    /// The row of a living entity, until the next tick.
+    #[must_use]
+    pub fn row_of(&self, id: EntityId) -> Option<Row> {
+        self.handles.row_of(id)
+    }
+
+    /// The body of a player.
+    #[must_use]
+    pub fn entity_of(&self, player: DurableId) -> Option<EntityId> {
+        self.by_durable.get(&player).copied()
+    }
+
+    /// The client behind a player, to look at.
+    #[must_use]
+    pub fn client_of(&self, player: DurableId) -> Option<&Client> {
+        let row = self.row_of(self.entity_of(player)?)?;
+        Some(&self.clients[row.at()]).filter(|client| client.is_attached)
+    }
+
+    /// Checks what always holds between ticks.
+    ///
+    /// # Panics
+    /// When it does not: our bug.
+    pub fn check(&self) {
+        self.columns.check(&self.handles);
+        for (durable, id) in &self.by_durable {
+            let row = self.handles.row_of(*id).expect("a player has a body");
+            assert_eq!(self.players[row.at()].durable, *durable, "row {row:?} is somebody else's");
+        }
+        for client in self.clients.iter().filter(|client| client.is_attached) {
+            client.view.check();
+            for slot in client.view.slots() {
+                assert_ne!(
+                    self.columns.id[client.row(slot).at()],
+                    EntityId::NONE,
+                    "a hole sits in slot {slot}"
+                );
+            }
+        }
+        debug_assert!(self.columns.n_players_max().is_multiple_of(BLOCK));
+    }
+}
+
+impl Scratch {
+    fn new(n_players: usize, n_rows: usize) -> Self {
+        // Not `vec![warm; n]`: a clone has no spare room.
+        let lanes = |rows: usize| (0..rows.div_ceil(LANE_ROWS)).map(|_| Lane::warm()).collect();
+        // The pool that steps this world may be any; a search per thread of the largest that makes sense.
+        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).max(16);
+        Self {
+            player_lanes: lanes(n_players),
+            creature_lanes: lanes(n_rows - n_players),
+            searches: (0..n_threads).map(|_| Mutex::default()).collect(),
+            hits: Vec::with_capacity(n_rows.max(1024)),
+            rows: Vec::with_capacity(n_rows),
+            facts: Vec::with_capacity(2 * n_players.max(64)),
+            alarms: Vec::with_capacity(n_rows.max(64)),
+            desks: (0..n_players.div_ceil(LANE_ROWS)).map(|_| Desk::warm()).collect(),
+            order: Vec::with_capacity(n_rows),
+            targets: vec![0; n_rows],
+        }
+    }
+}
+
+/// Where a player appears: near the middle, in the open, the same place for the same player and tick.
+#[must_use]
+pub fn spawn_place(setting: &Setting<'_>, player: DurableId) -> (i32, i32) {
+    let seed = setting.seed ^ u64::from(player.high);
+    let chance = |salt| draw(seed, setting.now ^ salt, player.low, Purpose::PlayerSpawn);
+    let (turn, part) = (chance(1 << 31) as u8, within(chance(1 << 30), 0, 1_000_000));
+    free_in_disc(setting.walls, setting.side_mm, setting.spawn_radius_mm, turn, part)
+}
+
+/// A free place in a disc around the middle of the square; even draws of a direction and a millionth are
+/// even over the disc.
+fn free_in_disc(walls: &Walls, side_mm: i32, radius_mm: i32, turn: u8, millionth: i32) -> (i32, i32) {
+    // The square root makes the disc evenly dense.
+    let length = i64::from(radius_mm) * i64::from((millionth as u32).isqrt()) / 1000;
+    let (dx, dy) = kernel::angle::polar(turn, kernel::angle::ONE_Q14);
+    let along = |unit: i32| (side_mm / 2 + ((i64::from(unit) * length) >> 14) as i32).clamp(0, side_mm - 1);
+    walls.free_near(along(dx), along(dy))
+}

@@ -1,0 +1,363 @@
+//! Generated from `netproto/schema/*.toml` by `cargo run -p arcanectl -- proto gen`: do not edit.
+//!
+//! Enumerations: append-only, a value keeps its meaning for ever.
+
+use crate::DecodeError;
+
+/// What an entity is; the client picks a shape and the content tables pick the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// A person, or a bot in a person's place.
+    #[default]
+    Player = 0,
+    /// Wanders and flees.
+    Deer = 1,
+    /// Wanders, and fights back when it is hit.
+    Boar = 2,
+    /// Hunts players that come near.
+    Wolf = 3,
+}
+
+impl Kind {
+    /// Width on the wire.
+    pub const BITS: u32 = 5;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 4] = [Self::Player, Self::Deer, Self::Boar, Self::Wolf];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::Player,
+                1 => Self::Deer,
+                2 => Self::Boar,
+                3 => Self::Wolf,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "Kind",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Player => "Player",
+            Self::Deer => "Deer",
+            Self::Boar => "Boar",
+            Self::Wolf => "Wolf",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Player => "A person, or a bot in a person's place.",
+            Self::Deer => "Wanders and flees.",
+            Self::Boar => "Wanders, and fights back when it is hit.",
+            Self::Wolf => "Hunts players that come near.",
+        }
+    }
+}
+
+/// What a body does besides walking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Action {
+    /// Nothing that shows.
+    #[default]
+    None = 0,
+    /// A melee arc was swung in the last few ticks.
+    Swing = 1,
+    /// A dash is under way.
+    Dash = 2,
+    /// A creature's bite is announced.
+    Windup = 3,
+}
+
+impl Action {
+    /// Width on the wire.
+    pub const BITS: u32 = 3;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 4] = [Self::None, Self::Swing, Self::Dash, Self::Windup];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::None,
+                1 => Self::Swing,
+                2 => Self::Dash,
+                3 => Self::Windup,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "Action",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Swing => "Swing",
+            Self::Dash => "Dash",
+            Self::Windup => "Windup",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::None => "Nothing that shows.",
+            Self::Swing => "A melee arc was swung in the last few ticks.",
+            Self::Dash => "A dash is under way.",
+            Self::Windup => "A creature's bite is announced.",
+        }
+    }
+}
+
+/// How the own body moves, as both movement kernels see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum MoveState {
+    /// No movement asked for.
+    #[default]
+    Stand = 0,
+    /// Direct control: angle and speed.
+    Steer = 1,
+    /// Straight towards a clicked point; the path is not known yet.
+    Goal = 2,
+    /// Along the waypoints of the last path reply.
+    Path = 3,
+    /// A dash carries the body.
+    Forced = 4,
+    /// Waits to come back.
+    Dead = 5,
+}
+
+impl MoveState {
+    /// Width on the wire.
+    pub const BITS: u32 = 3;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 6] = [
+        Self::Stand,
+        Self::Steer,
+        Self::Goal,
+        Self::Path,
+        Self::Forced,
+        Self::Dead,
+    ];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::Stand,
+                1 => Self::Steer,
+                2 => Self::Goal,
+                3 => Self::Path,
+                4 => Self::Forced,
+                5 => Self::Dead,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "MoveState",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stand => "Stand",
+            Self::Steer => "Steer",
+            Self::Goal => "Goal",
+            Self::Path => "Path",
+            Self::Forced => "Forced",
+            Self::Dead => "Dead",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Stand => "No movement asked for.",
+            Self::Steer => "Direct control: angle and speed.",
+            Self::Goal => "Straight towards a clicked point; the path is not known yet.",
+            Self::Path => "Along the waypoints of the last path reply.",
+            Self::Forced => "A dash carries the body.",
+            Self::Dead => "Waits to come back.",
+        }
+    }
+}
+
+/// Why a peer was turned away or closed. One table for hello refusals, close codes and command rejections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Refusal {
+    /// Not refused.
+    #[default]
+    None = 0,
+    /// The peer speaks another wire major.
+    WireMajor = 1,
+    /// No wire epoch in common; the text shows the difference.
+    Epoch = 2,
+    /// The hello does not decode.
+    BadHello = 3,
+    /// A hello came twice.
+    SecondHello = 4,
+    /// No room in this zone.
+    Full = 5,
+    /// The zone is shutting down.
+    Draining = 6,
+    /// The ticket is missing, old, used or forged.
+    Ticket = 7,
+    /// The same player came back on another connection.
+    ResumedElsewhere = 8,
+    /// A record does not decode, or is not the client's to send.
+    BadRecord = 9,
+    /// Too many input datagrams that do not decode.
+    BadInput = 10,
+    /// Facts were not read in time.
+    Slow = 11,
+    /// No input for too long.
+    Silent = 12,
+    /// More datagrams than a client can mean.
+    Flood = 13,
+    /// Our fault; it is logged.
+    ServerError = 14,
+}
+
+impl Refusal {
+    /// Width on the wire.
+    pub const BITS: u32 = 8;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 15] = [
+        Self::None,
+        Self::WireMajor,
+        Self::Epoch,
+        Self::BadHello,
+        Self::SecondHello,
+        Self::Full,
+        Self::Draining,
+        Self::Ticket,
+        Self::ResumedElsewhere,
+        Self::BadRecord,
+        Self::BadInput,
+        Self::Slow,
+        Self::Silent,
+        Self::Flood,
+        Self::ServerError,
+    ];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::None,
+                1 => Self::WireMajor,
+                2 => Self::Epoch,
+                3 => Self::BadHello,
+                4 => Self::SecondHello,
+                5 => Self::Full,
+                6 => Self::Draining,
+                7 => Self::Ticket,
+                8 => Self::ResumedElsewhere,
+                9 => Self::BadRecord,
+                10 => Self::BadInput,
+                11 => Self::Slow,
+                12 => Self::Silent,
+                13 => Self::Flood,
+                14 => Self::ServerError,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "Refusal",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::WireMajor => "WireMajor",
+            Self::Epoch => "Epoch",
+            Self::BadHello => "BadHello",
+            Self::SecondHello => "SecondHello",
+            Self::Full => "Full",
+            Self::Draining => "Draining",
+            Self::Ticket => "Ticket",
+            Self::ResumedElsewhere => "ResumedElsewhere",
+            Self::BadRecord => "BadRecord",
+            Self::BadInput => "BadInput",
+            Self::Slow => "Slow",
+            Self::Silent => "Silent",
+            Self::Flood => "Flood",
+            Self::ServerError => "ServerError",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::None => "Not refused.",
+            Self::WireMajor => "The peer speaks another wire major.",
+            Self::Epoch => "No wire epoch in common; the text shows the difference.",
+            Self::BadHello => "The hello does not decode.",
+            Self::SecondHello => "A hello came twice.",
+            Self::Full => "No room in this zone.",
+            Self::Draining => "The zone is shutting down.",
+            Self::Ticket => "The ticket is missing, old, used or forged.",
+            Self::ResumedElsewhere => "The same player came back on another connection.",
+            Self::BadRecord => {
+                "A record does not decode, or is not the client's to send."
+            }
+            Self::BadInput => "Too many input datagrams that do not decode.",
+            Self::Slow => "Facts were not read in time.",
+            Self::Silent => "No input for too long.",
+            Self::Flood => "More datagrams than a client can mean.",
+            Self::ServerError => "Our fault; it is logged.",
+        }
+    }
+}

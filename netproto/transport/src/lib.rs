@@ -1,0 +1,38 @@
+//! The shell of the wire: sockets, TLS, batches of datagrams, back-pressure. Bytes in, bytes out.
+//!
+//! [`Server`] is one UDP and one TCP socket with everybody behind them, driven by the caller's tick;
+//! [`client::Clients`] is the other side, for one player or hundreds of bots on one thread.
+//!
+//! Reading order: [`limits`] says what a stranger may cost, [`event`] what callers learn; `server` holds the
+//! passes of a tick and the rounds of the door; `peer` is one connection over `quic` or `ws`; below them lie
+//! `lane`, `budget`, `cert`, `settings`, `socket`, and `mmsg` with the only unsafe code.
+//!
+//! Not here: entities, codecs, game rules, tokio. A connection is never advanced by itself, only by a pass.
+#![deny(unsafe_code)]
+pub mod client;
+pub mod event;
+pub mod limits;
+
+mod server;
+
+mod budget;
+mod cert;
+mod cid;
+mod controller;
+mod counters;
+mod door;
+mod lane;
+mod mmsg;
+mod peer;
+mod quic;
+mod settings;
+mod socket;
+mod table;
+mod ws;
+
+pub use cert::IdentityError;
+pub use counters::Counters;
+pub use event::{CloseCode, CloseReason, Event, Link, Payload, PeerId, PeerStats};
+pub use limits::{FRAME_BYTES_MAX, Limits, PlainWebSocket, RECORD_BYTES_MAX};
+pub use server::{Server, ServerConfig};
+pub use socket::BindError;

@@ -1,0 +1,17 @@
+//! Whole zones in virtual time: no sockets, no clock, every run from one seed.
+//!
+//! [`scenario`] says who stands where and what they do, [`network`] delays and loses packets, [`drive`] steps a
+//! world with all its clients, [`oracle`] compares what clients see with what the world says.
+//!
+//! Not here: assertions and figures; tests and `perf` make them from what they read here.
+#![forbid(unsafe_code)]
+
+pub mod drive;
+pub mod network;
+pub mod oracle;
+pub mod scenario;
+
+pub use drive::{Drive, Knobs};
+pub use network::Loss;
+pub use oracle::Findings;
+pub use scenario::Scenario;

@@ -1,0 +1,184 @@
+//! A running `arcane zone`, on free ports and in a directory of its own.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use netproto::WIRE_MAJOR;
+use serde_json::Value;
+use tempfile::TempDir;
+use transport::Link;
+use transport::client::Target;
+
+use crate::{binary, wait_for};
+
+/// Building a world takes less; a busy machine is slow.
+const START_MAX: Duration = Duration::from_secs(30);
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// One zone process. It is killed when dropped.
+pub struct Zone {
+    child: Child,
+    dir: TempDir,
+    /// Where players connect.
+    pub listen: SocketAddr,
+    /// Where operators look.
+    pub admin: SocketAddr,
+    /// SHA-256 of the zone's public key.
+    pub pin: [u8; 32],
+}
+
+/// A command that runs a small zone in a directory, with nothing from this environment.
+#[must_use]
+pub fn command(dir: &Path) -> Command {
+    let mut command = Command::new(binary::path("arcane"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ARCANE_")) {
+        command.env_remove(name);
+    }
+    command.args(["zone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["--side-m", "128", "--creatures", "30", "--spawn-radius-m", "20", "--players-max", "20"]);
+    command.arg("--data-dir").arg(dir.join("data"));
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Zone {
+    /// Starts a small zone.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a small zone with further flags.
+    ///
+    /// # Panics
+    /// If it is not up in time; its log is shown.
+    #[must_use]
+    pub fn start_with(flags: &[&str]) -> Self {
+        let dir = TempDir::new().expect("a directory for a test");
+        let log = File::create(dir.path().join("log")).expect("a log file");
+        let ready_file = dir.path().join("ready.json");
+        let mut command = command(dir.path());
+        command.args(flags).arg("--ready-file").arg(&ready_file).stderr(log);
+        let mut child = command.spawn().expect("the zone starts");
+        let until = Instant::now() + START_MAX;
+        let ready: Value = loop {
+            if let Some(ready) =
+                fs::read(&ready_file).ok().and_then(|note| serde_json::from_slice(&note).ok())
+            {
+                break ready;
+            }
+            let ended = child.try_wait().expect("the zone is our child");
+            let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+            assert!(ended.is_none(), "the zone ended with {ended:?}:\n{}", log());
+            assert!(Instant::now() < until, "the zone is not up after {START_MAX:?}:\n{}", log());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert_eq!(ready["pid"], child.id());
+        let addr = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        let pin = ready["pin"].as_str().and_then(hex).expect("a pin of 32 bytes");
+        Self { child, dir, listen: addr("listen"), admin: addr("admin"), pin }
+    }
+
+    /// How a client reaches this zone.
+    #[must_use]
+    pub fn target(&self, link: Link) -> Target {
+        Target { addr: self.listen, link, pin: Some(self.pin), wire_major: WIRE_MAJOR }
+    }
+
+    /// Asks the admin page; gives the status code and the body.
+    #[must_use]
+    pub fn get(&self, path: &str) -> (u16, String) {
+        request(self.admin, "GET", path).expect("the admin page answers")
+    }
+
+    /// The status page.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        serde_json::from_str(&self.get("/status.json").1).expect("the status is JSON")
+    }
+
+    /// A number of the status page by its JSON pointer; 0 when it is not there.
+    #[must_use]
+    pub fn number(&self, pointer: &str) -> u64 {
+        self.status().pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Waits until a number of the status page is at least `least`; returns it.
+    ///
+    /// # Panics
+    /// If that takes more than 20 seconds.
+    pub fn wait_number(&self, pointer: &str, least: u64) -> u64 {
+        wait_for(&format!("{pointer} >= {least}"), Duration::from_secs(20), || {
+            Some(self.number(pointer)).filter(|number| *number >= least)
+        })
+    }
+
+    /// Sends a signal by its short name, such as `TERM`.
+    ///
+    /// # Panics
+    /// If the zone is gone already.
+    pub fn signal(&self, name: &str) {
+        let script = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("/bin/sh").args(["-c", &script]).status().expect("a shell");
+        assert!(status.success(), "{script} failed");
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// If it does not come in time.
+    pub fn wait_end(&mut self, at_most: Duration) -> ExitStatus {
+        wait_for("the zone's end", at_most, || self.child.try_wait().expect("the zone is our child"))
+    }
+
+    /// Whether it still runs.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the zone is our child").is_none()
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Zone {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the zone's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Just enough HTTP for the admin page.
+///
+/// # Errors
+/// When nobody answers in time.
+pub fn request(addr: SocketAddr, method: &str, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect_timeout(&addr, ANSWER_MAX)?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let status = head.get(9..12).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+    Ok((status, body.to_owned()))
+}
+
+fn hex(text: &str) -> Option<[u8; 32]> {
+    let byte = |at: usize| u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok();
+    let bytes: Vec<u8> = (0..32).map_while(byte).collect();
+    bytes.try_into().ok()
+}

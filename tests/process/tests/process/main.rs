@@ -1,0 +1,9 @@
+//! The real `arcane` over real sockets: what operators see, what is refused, what misbehaviour costs whom.
+
+mod abuse;
+mod admin;
+mod config;
+mod drain;
+mod resume;
+mod strangers;
+mod up;

@@ -1,0 +1,110 @@
+//! `arcane up`: a local realm from one command.
+
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use process_tests::{binary, wait_for};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn up(dir: &TempDir) -> Command {
+    let mut command = Command::new(binary::path("arcane"));
+    command.args(["up", "--side-m", "128", "--creatures", "100", "--spawn-radius-m", "40", "--data-dir"]);
+    command.arg(dir.path().join("up")).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn a_realm_with_bots_runs_for_a_while_and_reports() {
+    let dir = TempDir::new().unwrap();
+    let output = up(&dir).args(["--port", "0", "--bots", "6", "--for", "3s", "--json"]).output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{}\n{words}", output.status);
+    let out = String::from_utf8(output.stdout).unwrap();
+    let figures: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let number = |pointer: &str| {
+        let value = figures.pointer(pointer).and_then(Value::as_f64);
+        value.unwrap_or_else(|| panic!("no number at {pointer} in {figures}"))
+    };
+    for (pointer, expected) in
+        [("/bots", 6.0), ("/quic", 3.0), ("/websocket", 3.0), ("/connected", 6.0), ("/decode_errors", 0.0)]
+    {
+        assert_eq!(number(pointer), expected, "{pointer}");
+    }
+    for pointer in [
+        "/creatures",
+        "/visible_mean",
+        "/snapshots_per_client_second",
+        "/snapshot_gap_ms/quic_p99",
+        "/snapshot_gap_ms/websocket_p99",
+        "/input_ack_ms/p99",
+        "/tick_ms/p50",
+        "/tick_ms/p99",
+        "/tick_ms/max",
+        "/tick_cpu_ms/p99",
+        "/bytes_per_client_tick",
+    ] {
+        assert!(number(pointer) > 0.0, "{pointer} is {}", number(pointer));
+    }
+    for pointer in ["/kills", "/respawns", "/refused_share", "/prediction_error_mm/p99", "/overruns"] {
+        assert!(number(pointer) >= 0.0);
+    }
+    assert!(words.contains("players") && words.contains("admin  http://127.0.0.1:"), "{words}");
+}
+
+#[test]
+fn ctrl_c_drains_the_whole_realm() {
+    let dir = TempDir::new().unwrap();
+    let mut child =
+        up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let note = dir.path().join("up/ready.json");
+    let ready: Value = wait_for("the realm", Duration::from_secs(30), || {
+        serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
+    });
+    let interrupt = format!("kill -INT {}", child.id());
+    assert!(Command::new("/bin/sh").args(["-c", &interrupt]).status().unwrap().success());
+    let begun = Instant::now();
+    let status = wait_for("the end", Duration::from_secs(20), || child.try_wait().unwrap());
+    assert!(status.success() && begun.elapsed() < Duration::from_secs(10), "{status}");
+    let zone = std::path::PathBuf::from(format!("/proc/{}", ready["pid"]));
+    assert!(!zone.exists(), "the zone was left behind");
+}
+
+#[test]
+fn a_realm_that_is_killed_leaves_no_zone_behind() {
+    let dir = TempDir::new().unwrap();
+    let mut child =
+        up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let note = dir.path().join("up/ready.json");
+    let ready: Value = wait_for("the realm", Duration::from_secs(30), || {
+        serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let state = std::path::PathBuf::from(format!("/proc/{}/stat", ready["pid"]));
+    wait_for("the end of the zone", Duration::from_secs(10), || {
+        // Gone, or a zombie that nobody has waited for yet.
+        let is_over = std::fs::read_to_string(&state).map_or(true, |stat| stat.contains(") Z "));
+        is_over.then_some(())
+    });
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_way_to_another() {
+    let dir = TempDir::new().unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let output = up(&dir).args(["--port", &port]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains(&format!("port {port} (game) is taken")) && text.contains("--port 0"), "{text}");
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused_in_plain_words() {
+    let dir = TempDir::new().unwrap();
+    let output = up(&dir).args(["--port", "0", "--lan"]).output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--lan is not there yet"));
+}

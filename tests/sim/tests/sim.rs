@@ -1,0 +1,11 @@
+//! A whole zone in virtual time: no sockets, no clock, one seed.
+#[path = "sim/alone.rs"]
+mod alone;
+#[path = "sim/fixtures.rs"]
+mod fixtures;
+#[path = "sim/life.rs"]
+mod life;
+#[path = "sim/oracle.rs"]
+mod oracle;
+#[path = "sim/sameness.rs"]
+mod sameness;

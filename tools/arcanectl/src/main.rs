@@ -1,0 +1,62 @@
+//! `arcanectl`: what a person asks of a realm and of its source. One module per subcommand.
+//!
+//! [`bots`] plays, [`proto`] works on the wire's schema. Every command knows `--json`; exit codes are [`Exit`].
+#![forbid(unsafe_code)]
+
+mod bots;
+mod proto;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How a command ended, when it ended on its own terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// All good.
+    Ok = 0,
+    /// A check failed, or the input is not what it should be.
+    CheckFailed = 1,
+    /// The command line makes no sense; clap uses the same number.
+    Usage = 2,
+    /// A file or socket did not open, read or write.
+    Io = 3,
+    /// Bytes that do not decode, or a peer of another version.
+    Mismatch = 4,
+}
+
+/// Tools around Arcane Realms.
+#[derive(Debug, Parser)]
+#[command(name = "arcanectl", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load: players made of code, with real sockets and an open-loop schedule.
+    Bots(bots::Args),
+    /// The wire: generate code from the schema, compare schemas, explain bytes.
+    Proto(proto::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Bots(args) => bots::run(&args),
+        Command::Proto(args) => proto::run(&args),
+    };
+    let exit = outcome.unwrap_or_else(|error| {
+        eprintln!("arcanectl: {error:#}");
+        exit_of(&error)
+    });
+    ExitCode::from(exit as u8)
+}
+
+/// Input and output have a number of their own; every other error is a check that failed.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let is_io = error.chain().any(|cause| cause.is::<std::io::Error>());
+    if is_io { Exit::Io } else { Exit::CheckFailed }
+}
