@@ -34,6 +34,8 @@ const fn square(steps: i32) -> u32 {
 /// Memory of one search, reused: one per job.
 #[derive(Debug)]
 pub struct Search {
+    /// Candidates in use; the columns below are longer and only grow.
+    n: usize,
     /// Key and id of each candidate, key on top.
     keys: Vec<u64>,
     rows: Vec<u32>,
@@ -68,9 +70,10 @@ impl Search {
     pub fn warm() -> Self {
         let n = 4096;
         Self {
-            keys: Vec::with_capacity(n),
-            rows: Vec::with_capacity(n),
-            slots: Vec::with_capacity(n),
+            n: 0,
+            keys: vec![0; n],
+            rows: vec![0; n],
+            slots: vec![FREE; n],
             ranked: Vec::with_capacity(n),
             runs: vec![Run::default(); (WINDOW * WINDOW) as usize],
         }
@@ -78,42 +81,60 @@ impl Search {
 
     /// Chooses the slots of one client anew.
     ///
+    /// In a crowd the 64 nearest stand much nearer than [`ENTER_MM`], so the search begins with the circle that
+    /// was enough last time. It is repeated with the full one unless every better key must have been seen.
+    ///
     /// - Shapes: the index is of this tick.
-    /// - Cost: one pass over the bins within [`ENTER_MM`], one selection; no allocation after warm-up.
+    /// - Cost: one pass over the bins within reach, one selection; no allocation after warm-up.
     pub fn choose(&mut self, client: &mut Client, player: &Player, own: Row, scene: &Scene<'_>) {
         let place = scene.columns.place(own);
-        self.collect(place, own, scene);
-        self.rank_held(client, place, scene);
-        self.rank_threats(player, scene);
-        let bound = self.bound();
+        let mut reach_mm = client.reach_mm;
+        let bound = loop {
+            self.collect(place, own, reach_mm, scene);
+            self.rank_held(client, place, scene);
+            self.rank_threats(player, place, scene);
+            let bound = self.bound();
+            let needed_mm = reach_of(bound);
+            if needed_mm <= reach_mm || reach_mm == ENTER_MM {
+                client.reach_mm = (needed_mm + needed_mm / 8 + 1_000).min(ENTER_MM);
+                break bound;
+            }
+            reach_mm = ENTER_MM;
+        };
         self.drop_losers(client, bound);
         self.seat_winners(client, bound);
     }
 
-    fn collect(&mut self, place: (i32, i32), own: Row, scene: &Scene<'_>) {
-        self.keys.clear();
-        self.rows.clear();
-        self.slots.clear();
+    fn collect(&mut self, place: (i32, i32), own: Row, reach_mm: i32, scene: &Scene<'_>) {
         self.runs.fill(Run::default());
+        self.n = 0;
         let n_players_max = scene.columns.n_players_max() as u32;
-        let Self { keys, rows, runs, .. } = self;
-        scene.bins.around(place, ENTER_MM, |start, entries| {
-            let (start, end) = (start as u32, (start + entries.len()) as u32);
-            runs[window_place(entries[0].x_mm, entries[0].y_mm)] =
-                Run { start, end, candidate: keys.len() as u32 };
-            for entry in entries {
+        scene.bins.around(place, reach_mm, |start, entries| {
+            let (first, end) = (self.n, self.n + entries.len());
+            let run =
+                Run { start: start as u32, end: (start + entries.len()) as u32, candidate: first as u32 };
+            self.runs[window_place(entries[0].x_mm, entries[0].y_mm)] = run;
+            self.make_room(end);
+            self.n = end;
+            let columns = self.keys[first..end].iter_mut().zip(&mut self.rows[first..end]);
+            for ((key, row), entry) in columns.zip(entries) {
                 let d2 = distance2(place, (entry.x_mm, entry.y_mm));
-                let is_far = d2 > ENTER_STEPS2 || entry.row == own.0;
                 let weight = if entry.row < n_players_max { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
-                keys.push(if is_far {
-                    u64::MAX
-                } else {
-                    u64::from(d2 * weight) << 32 | u64::from(entry.id.0)
-                });
+                let is_far = d2 > ENTER_STEPS2 || entry.row == own.0;
+                *row = entry.row;
+                *key = if is_far { u64::MAX } else { u64::from(d2 * weight) << 32 | u64::from(entry.id.0) };
             }
-            rows.extend(entries.iter().map(|entry| entry.row));
         });
-        self.slots.resize(self.keys.len(), FREE);
+        self.slots[..self.n].fill(FREE);
+    }
+
+    fn make_room(&mut self, n: usize) {
+        if n > self.keys.len() {
+            let n = n.next_power_of_two();
+            self.keys.resize(n, 0);
+            self.rows.resize(n, 0);
+            self.slots.resize(n, FREE);
+        }
     }
 
     /// Held entities count as nearer than they are; those too far leave.
@@ -132,27 +153,31 @@ impl Search {
             let ranked = u64::from(key - (key >> 2)) << 32 | u64::from(id.0);
             match self.candidate(row, scene) {
                 Some(at) => (self.keys[at], self.slots[at]) = (ranked, slot as u8),
-                None => {
-                    self.keys.push(ranked);
-                    self.rows.push(row.0);
-                    self.slots.push(slot as u8);
-                }
+                None => self.add(ranked, row, slot as u8),
             }
         }
     }
 
     /// Whoever hit or hunts the player ranks first.
-    fn rank_threats(&mut self, player: &Player, scene: &Scene<'_>) {
+    fn rank_threats(&mut self, player: &Player, place: (i32, i32), scene: &Scene<'_>) {
         for (id, until) in player.threats {
-            if until <= scene.tick {
-                continue;
-            }
-            let row = scene.handles.row_of(id);
-            let at = row.and_then(|row| self.candidate(row, scene)).filter(|at| self.keys[*at] != u64::MAX);
-            if let Some(at) = at {
-                self.keys[at] = u64::from(id.0);
+            let Some(row) = scene.handles.row_of(id).filter(|_| scene.tick < until) else { continue };
+            let (first, is_near) =
+                (u64::from(id.0), distance2(place, scene.columns.place(row)) <= ENTER_STEPS2);
+            let collected = self.candidate(row, scene);
+            // Held ones beyond the search stand behind those that were collected.
+            match collected.or_else(|| self.rows[..self.n].iter().rposition(|added| *added == row.0)) {
+                Some(at) if self.keys[at] != u64::MAX => self.keys[at] = first,
+                None if is_near => self.add(first, row, FREE),
+                _ => {}
             }
         }
+    }
+
+    fn add(&mut self, key: u64, row: Row, slot: u8) {
+        self.make_room(self.n + 1);
+        (self.keys[self.n], self.rows[self.n], self.slots[self.n]) = (key, row.0, slot);
+        self.n += 1;
     }
 
     /// The candidate that stands for a row, if its bin was collected.
@@ -165,18 +190,18 @@ impl Search {
 
     /// The highest key that still gets a slot.
     fn bound(&mut self) -> u64 {
-        if self.keys.len() <= SLOTS {
+        if self.n <= SLOTS {
             return u64::MAX - 1;
         }
         self.ranked.clear();
-        self.ranked.extend_from_slice(&self.keys);
+        self.ranked.extend_from_slice(&self.keys[..self.n]);
         let (_, bound, _) = self.ranked.select_nth_unstable(SLOTS - 1);
         (*bound).min(u64::MAX - 1)
     }
 
     fn drop_losers(&mut self, client: &mut Client, bound: u64) {
-        for (key, slot) in self.keys.iter().zip(&self.slots) {
-            if *slot != FREE && *key > bound {
+        for (key, slot) in self.keys[..self.n].iter().zip(&self.slots) {
+            if *key > bound && *slot != FREE {
                 client.view.remove(u32::from(*slot));
             }
         }
@@ -184,11 +209,12 @@ impl Search {
 
     fn seat_winners(&mut self, client: &mut Client, bound: u64) {
         let mut free = ones(client.view.free());
-        for at in 0..self.keys.len() {
-            if self.keys[at] <= bound && self.slots[at] == FREE {
+        let candidates = self.keys[..self.n].iter().zip(&self.slots).zip(&self.rows);
+        for ((key, slot), row) in candidates {
+            if *key <= bound && *slot == FREE {
                 let Some(slot) = free.next() else { return };
                 client.view.assign(slot);
-                client.rows[slot as usize] = self.rows[at];
+                client.rows[slot as usize] = *row;
             }
         }
     }
@@ -204,6 +230,12 @@ pub struct Scene<'a> {
     pub handles: &'a Handles,
     /// This tick.
     pub tick: u32,
+}
+
+/// How far the lightest entity with a key stands at most, in mm, rounded up.
+fn reach_of(bound: u64) -> i32 {
+    let steps2 = ((bound >> 32) as u32 / WEIGHT_PLAYER).saturating_add(1);
+    ((steps2.isqrt() as i32 + 1) << STEP_SHIFT).min(LEAVE_MM)
 }
 
 /// Whether a client looks again by schedule.

@@ -75,6 +75,8 @@ pub struct Client {
     pub is_attached: bool,
     /// The view is chosen anew in this tick, whatever the schedule says.
     pub is_due: bool,
+    /// How far the last search had to look, and a little more.
+    pub reach_mm: i32,
     /// Sequence of the next timed event.
     pub next_timed: u8,
     /// Tick of the last snapshot.
@@ -97,6 +99,7 @@ impl Client {
             margin_2ms: 0,
             is_attached: false,
             is_due: true,
+            reach_mm: crate::interest::ENTER_MM,
             next_timed: 0,
             sent_at: 0,
             echoed: 0,

@@ -285,7 +285,6 @@ impl World {
                 } else {
                     self.columns.despawn(&mut self.handles, *row);
                 }
-                self.scratch.alarms.push(self.columns.place(*row));
             }
         }
         self.scratch.rows = rows;

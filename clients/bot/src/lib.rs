@@ -1,6 +1,6 @@
 //! Players made of code: load with real sockets, and the figures that players would feel.
 //!
-//! [`run`] is the whole of it: it fills a `client_core` crowd with bots, lets them play, and reports. [`brain`]
+//! [`run()`] is the whole of it: it fills a `client_core` crowd with bots, lets them play, and reports. [`brain`]
 //! decides what one bot does, [`herd`] keeps all of them and listens to their sessions, [`tally`] counts,
 //! [`report`] is what comes out.
 //!

@@ -189,16 +189,18 @@ impl<'a> Run<'a> {
         is_measured || is_given_up || self.crowd.sessions().iter().all(Session::is_over)
     }
 
-    /// One bitmap for all: the first that comes is offered to everybody, later ones are replaced by it.
+    /// One bitmap for all: the first that comes is offered to everybody, and later ones are replaced by it. Bots that
+    /// do not predict are spared it altogether.
     fn share_walls(&mut self) {
         if !std::mem::take(&mut self.herd.has_news) || self.has_shared_walls {
             return;
         }
-        let Some(walls) = self.crowd.sessions().iter().find_map(|session| session.walls().cloned()) else {
-            return;
-        };
+        let walls = self.crowd.sessions().iter().find_map(|session| session.walls().cloned());
+        let hash = self.crowd.sessions().iter().find_map(Session::welcome).map(|welcome| welcome.wall_hash);
         for at in 0..self.config.n {
-            self.crowd.session_mut(at).offer_walls(&walls);
+            let session = self.crowd.session_mut(at);
+            hash.iter().for_each(|hash| session.spare_walls(*hash));
+            walls.iter().for_each(|walls| session.offer_walls(walls));
         }
         self.has_shared_walls = self.herd.n_playing() == self.config.n;
     }

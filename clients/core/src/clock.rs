@@ -2,12 +2,13 @@
 //!
 //! The schedule runs on its own, one tick after the other; answers of the server only bend it. A command should
 //! reach the server a little before its tick: 15 ms and twice the jitter, at most two ticks. The server tells in
-//! every snapshot how early the newest input came; from that the clock steers by at most 5 %, and jumps when it
-//! is more than ten ticks off.
+//! every snapshot how early the newest input came; from that the clock steers by at most 5 % around the zone's
+//! [pace](crate::pace), and jumps when it is more than ten ticks off.
 //! Source: docs/PROTOCOL.md "Input".
 
 use crate::Nanos;
 use crate::jitter::Jitter;
+use crate::pace::Pace;
 
 /// How early a command should come, apart from jitter.
 const EARLY_NS: i64 = 15_000_000;
@@ -22,8 +23,9 @@ const STEER_FROM_NS: i64 = 2_000_000;
 const SNAP_TICKS: i64 = 10;
 /// A jump needs this many snapshots in a row that ask for it: one burst of late packets is not a reason.
 const SNAP_STRIKES: u8 = 3;
-/// Late for this many snapshots in a row: commands have moved nothing for a second, so a jump loses nothing.
-const LATE_STRIKES: u8 = 20;
+/// Late, or much too early, for this many snapshots in a row: commands have moved nothing for a second, so a jump
+/// loses nothing.
+const USELESS_STRIKES: u8 = 20;
 /// Ahead by more than this, ticks are numbered anew instead of waiting for the server.
 const WAIT_TICKS_MAX: i64 = 64;
 /// Behind by more than this, ticks are left out instead of being sent all at once.
@@ -44,12 +46,13 @@ pub struct Clock {
     /// From sending a command for right now to hearing of it, without waiting: the wire's share.
     rtt_ns: i64,
     jitter: Jitter,
+    pace: Pace,
     /// The first answers have been acted upon.
     is_settled: bool,
     /// Answers before this are about commands from before the last jump.
     deaf_until: Nanos,
     strikes: u8,
-    late_strikes: u8,
+    useless_strikes: u8,
     /// Jumps.
     pub n_snaps: u32,
     /// Ticks for which no command was sent: left out by a jump, or because the owner came too late.
@@ -72,10 +75,11 @@ impl Clock {
             period_ns: tick_ns,
             rtt_ns: 0,
             jitter: Jitter::default(),
+            pace: Pace::new(tick_ns),
             is_settled: false,
             deaf_until: Nanos(0),
             strikes: 0,
-            late_strikes: 0,
+            useless_strikes: 0,
             n_snaps: 0,
             n_left_out: 0,
         }
@@ -83,6 +87,7 @@ impl Clock {
 
     /// A snapshot of `tick` was applied; `margin_2ms` is its answer, if it holds one.
     pub fn handle_snapshot(&mut self, now: Nanos, tick: u32, margin_2ms: Option<i32>) {
+        self.pace.handle_snapshot(now, tick);
         let Some(lead_ns) = self.lead_ns(now, tick) else {
             self.start(now, tick);
             return;
@@ -139,10 +144,10 @@ impl Clock {
         self.rtt_ns
     }
 
-    /// Speed of the schedule against the zone's fixed rate, 0.95 to 1.05.
+    /// Speed of the schedule against the zone's pace, 0.95 to 1.05.
     #[must_use]
     pub fn speed(&self) -> f64 {
-        self.tick_ns as f64 / self.period_ns as f64
+        self.pace.period_ns() as f64 / self.period_ns as f64
     }
 
     /// The first guess takes the wire for free of delay: the next tick's command is due just before it.
@@ -160,8 +165,9 @@ impl Clock {
     fn handle_margin(&mut self, now: Nanos, lead_ns: i64, margin_2ms: i32) {
         let margin_ns = i64::from(margin_2ms) * MARGIN_NS;
         let late_ns = self.target_ns() - margin_ns;
-        self.late_strikes = if margin_2ms < 0 { self.late_strikes + 1 } else { 0 };
-        if self.late_strikes >= LATE_STRIKES {
+        self.useless_strikes =
+            if !(0..MARGIN_MAX).contains(&margin_2ms) { self.useless_strikes + 1 } else { 0 };
+        if self.useless_strikes >= USELESS_STRIKES {
             self.is_settled = false;
         }
         if !self.is_settled && late_ns.abs() > self.tick_ns {
@@ -182,7 +188,7 @@ impl Clock {
     fn steer(&mut self, late_ns: i64) {
         let wanted =
             if late_ns.abs() < STEER_FROM_NS { 0.0 } else { late_ns as f64 / STEER_ERROR_NS * STEER_MAX };
-        self.period_ns = (self.tick_ns as f64 / (1.0 + wanted.clamp(-STEER_MAX, STEER_MAX))) as i64;
+        self.period_ns = (self.pace.period_ns() as f64 / (1.0 + wanted.clamp(-STEER_MAX, STEER_MAX))) as i64;
     }
 
     /// Moves the schedule ahead by `ahead_ns`; back, if it is negative. No tick is sent twice unless the server
@@ -202,10 +208,12 @@ impl Clock {
         }
         self.n_snaps += 1;
         self.strikes = 0;
-        self.late_strikes = 0;
-        self.period_ns = self.tick_ns;
+        self.useless_strikes = 0;
+        self.period_ns = self.pace.period_ns();
         self.jitter = Jitter::default();
-        self.deaf_until = Nanos(now.0.saturating_add_signed(self.rtt_ns.max(0) + 3 * self.tick_ns));
+        // What is heard until then is about commands from before.
+        let heard_ns = self.rtt_ns.max(0) + 3 * self.tick_ns;
+        self.deaf_until = self.next_at.max(now).plus(heard_ns as u64);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A clock against a server and a wire in virtual time.
 
 use super::*;
+use std::ops::RangeInclusive;
 
 const STEP_NS: u64 = 500_000;
 const TICK_NS: u64 = 50_000_000;
@@ -11,9 +12,12 @@ struct Wire {
     /// The server stands still from the first time to the second.
     stall: (u64, u64),
     start_tick: u32,
+    /// How long the server's ticks really take.
+    tick_ns: u64,
 }
 
-const LOOPBACK: Wire = Wire { one_way_ns: 100_000, jitter_ns: 0, stall: (0, 0), start_tick: 1_000 };
+const LOOPBACK: Wire =
+    Wire { one_way_ns: 100_000, jitter_ns: 0, stall: (0, 0), start_tick: 1_000, tick_ns: TICK_NS };
 
 #[derive(Default)]
 struct Outcome {
@@ -57,7 +61,7 @@ fn play(wire: &Wire, seconds: u64) -> Outcome {
         }
         if next_step <= now {
             tick = tick.wrapping_add(1);
-            next_step += TICK_NS;
+            next_step += wire.tick_ns;
             if (wire.stall.0..wire.stall.1).contains(&now) {
                 next_step = wire.stall.1;
             }
@@ -79,8 +83,12 @@ fn play(wire: &Wire, seconds: u64) -> Outcome {
     out
 }
 
-fn check_steady(outcome: &Outcome, early_ms: std::ops::RangeInclusive<i32>) {
-    assert!((98..=102).contains(&outcome.n_sent), "{} commands in 5 s", outcome.n_sent);
+fn check_steady(outcome: &Outcome, early_ms: RangeInclusive<i32>) {
+    check_paced(outcome, early_ms, 98..=102);
+}
+
+fn check_paced(outcome: &Outcome, early_ms: RangeInclusive<i32>, n_sent: RangeInclusive<u32>) {
+    assert!(n_sent.contains(&outcome.n_sent), "{} commands in 5 s", outcome.n_sent);
     let (low, high) = (outcome.margins.iter().min().unwrap() * 2, outcome.margins.iter().max().unwrap() * 2);
     assert!(early_ms.contains(&low) && early_ms.contains(&high), "{low} to {high} ms early");
     assert!(0.949 < outcome.speed.0 && outcome.speed.1 < 1.051, "speeds {:?}", outcome.speed);
@@ -144,5 +152,14 @@ fn the_expected_snapshot_is_the_one_that_arrives() {
         let (expected, part) = clock.snapshot_tick(now).unwrap();
         let off = f64::from(expected.wrapping_sub(tick) as i32) + f64::from(part);
         assert!(off.abs() < 0.2, "tick {tick}: {off} off");
+    }
+}
+
+#[test]
+fn a_zone_that_cannot_keep_its_rate_is_followed_at_its_pace() {
+    for (tick_ns, n_sent) in [(55_000_000, 90..=92), (62_000_000, 79..=82), (80_000_000, 61..=64)] {
+        let outcome = play(&Wire { tick_ns, ..LOOPBACK }, 30);
+        check_paced(&outcome, 5..=45, n_sent);
+        assert_eq!(outcome.n_late, 0, "{tick_ns} ns per tick");
     }
 }

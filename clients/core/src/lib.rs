@@ -2,7 +2,7 @@
 //!
 //! Read it as the data comes in: [`session`] is the whole client as one machine, [`talk`] what it and its owner say
 //! to each other. It keeps a [`view`] of 64 slots (with its [`history`] of applied numbers), loads [`walls`], sends
-//! [`commands`] when the [`clock`] says so (it listens to the [`jitter`]), holds facts until their tick, and lets
+//! [`commands`] when the [`clock`] says so (it listens to the [`jitter`] and the [`pace`]), holds facts until their tick, and lets
 //! [`predict`] run ahead of the server along the newest [`paths`].
 //! [`interpolate`] smooths what others do, for drawing. [`connect`] is the one shell: sockets for many sessions.
 //!
@@ -16,6 +16,7 @@ mod facts;
 pub mod history;
 pub mod interpolate;
 pub mod jitter;
+pub mod pace;
 pub mod paths;
 pub mod predict;
 pub mod session;

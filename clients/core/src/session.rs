@@ -71,6 +71,8 @@ pub struct Session {
     stage: Stage,
     visit: Box<Visit>,
     resume_token: [u8; 32],
+    /// Walls that the zone shall think we have.
+    spared_hash: u64,
     n_failures: u32,
     random: u64,
     wanted: Command,
@@ -94,6 +96,7 @@ impl Session {
             stage: Stage::Waiting(start),
             visit: Box::default(),
             resume_token: [0; 32],
+            spared_hash: 0,
             n_failures: 0,
             wanted: Command::default(),
             orders: VecDeque::new(),
@@ -129,7 +132,7 @@ impl Session {
         }
         let mut hello = version::hello(&self.settings.build);
         hello.resume_token = self.resume_token;
-        hello.wall_hash = self.settings.walls.as_ref().map_or(0, |walls| walls.hash());
+        hello.wall_hash = self.settings.walls.as_ref().map_or(self.spared_hash, |walls| walls.hash());
         let mut bytes = Vec::new();
         hello.encode(&mut bytes);
         self.records.push_back(bytes);
@@ -304,6 +307,11 @@ impl Session {
         if is_welcome {
             self.settings.walls = Some(Arc::clone(walls));
         }
+    }
+
+    /// Without prediction walls are of no use: claims to have those with this hash, so that they are not sent.
+    pub fn spare_walls(&mut self, hash: u64) {
+        self.spared_hash = if self.settings.predict { 0 } else { hash };
     }
 
     /// Where the own body is: predicted if possible, else as the newest snapshot says; in mm.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,20 +18,21 @@ use crate::zone::Zone;
 /// over somebody's bytes would miss them by seconds.
 const P95_MAX: Duration = Duration::from_millis(200);
 const GAP_MAX: Duration = Duration::from_secs(1);
-const SNAPSHOTS_MIN: usize = 10;
-const JOIN_MAX: Duration = Duration::from_secs(20);
+/// Enough to speak of a p95.
+const SNAPSHOTS_MIN: usize = 30;
+const APPLIED_MAX: Duration = Duration::from_secs(20);
 
 /// A client on a thread of its own, playing until it is asked how it was.
 pub struct Honest {
     stop: Arc<AtomicBool>,
-    is_playing: Arc<AtomicBool>,
+    n_applied: Arc<AtomicUsize>,
     thread: JoinHandle<Seen>,
 }
 
 /// What the client went through.
 #[derive(Debug, Default)]
 struct Seen {
-    is_playing: Arc<AtomicBool>,
+    n_applied: Arc<AtomicUsize>,
     applied: Vec<Instant>,
     trouble: Vec<String>,
 }
@@ -44,9 +45,9 @@ impl Honest {
     #[must_use]
     pub fn enter(zone: &Zone, link: Link) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let is_playing = Arc::new(AtomicBool::new(false));
+        let n_applied = Arc::new(AtomicUsize::new(0));
         let target = zone.target(link);
-        let seen = Seen { is_playing: Arc::clone(&is_playing), ..Seen::default() };
+        let seen = Seen { n_applied: Arc::clone(&n_applied), ..Seen::default() };
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut seen = seen;
@@ -60,23 +61,28 @@ impl Honest {
             crowd.leave(&mut seen);
             seen
         });
-        wait_for("the honest client's first snapshot", JOIN_MAX, || {
-            is_playing.load(Ordering::Relaxed).then_some(())
-        });
-        Self { stop, is_playing, thread }
+        let honest = Self { stop, n_applied, thread };
+        honest.wait_applied(1);
+        honest
     }
 
-    /// Leaves, and checks that everything went on as if nobody else were there.
+    fn wait_applied(&self, least: usize) {
+        wait_for(&format!("snapshot {least} of the honest client"), APPLIED_MAX, || {
+            (self.n_applied.load(Ordering::Relaxed) >= least || self.thread.is_finished()).then_some(())
+        });
+    }
+
+    /// Plays on for a moment, leaves, and checks that everything went on as if nobody else were there.
     ///
     /// # Panics
     /// If the connection was lost or refused, or snapshots came late.
     pub fn leave_unharmed(self) {
-        assert!(self.is_playing.load(Ordering::Relaxed), "the honest client never played");
+        self.wait_applied(SNAPSHOTS_MIN);
         self.stop.store(true, Ordering::Relaxed);
         let seen = self.thread.join().expect("the honest client does not panic");
         assert!(seen.trouble.is_empty(), "the honest client had trouble: {:?}", seen.trouble);
         let mut gaps: Vec<Duration> = seen.applied.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(gaps.len() >= SNAPSHOTS_MIN, "the honest client saw {} snapshots only", gaps.len());
+        assert!(gaps.len() + 1 >= SNAPSHOTS_MIN, "the honest client saw {} snapshots only", gaps.len());
         gaps.sort_unstable();
         let (p95, max) = (gaps[gaps.len() * 95 / 100], gaps[gaps.len() - 1]);
         assert!(p95 <= P95_MAX && max <= GAP_MAX, "snapshots came late: p95 {p95:?}, longest gap {max:?}");
@@ -98,7 +104,7 @@ impl Player for Seen {
         match event {
             Event::Applied(_) => {
                 self.applied.push(Instant::now());
-                self.is_playing.store(true, Ordering::Relaxed);
+                self.n_applied.store(self.applied.len(), Ordering::Relaxed);
             }
             Event::Lost | Event::Refused { .. } | Event::NoWalls(_) => {
                 self.trouble.push(format!("{event:?}"));

@@ -184,7 +184,7 @@ impl Zone {
         let (lap, stages) = frame.end();
         let ended = Instant::now();
         self.schedule.handle_tick_done(begun, ended);
-        let numbers = (tick.is_multiple_of(NUMBERS_TICKS) || self.is_draining).then(|| self.numbers());
+        let numbers = (tick % NUMBERS_TICKS == 1 || self.is_draining).then(|| self.numbers());
         TickReport { tick, ended, lap, stages, numbers }
     }
 

@@ -1,4 +1,5 @@
 //! The real `arcane` over real sockets: what operators see, what is refused, what misbehaviour costs whom.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 mod abuse;
 mod admin;

@@ -22,6 +22,7 @@ fn who_shows_the_token_is_the_same_player_on_either_transport() {
     );
     assert_ne!(after.resume_token, before.resume_token, "a token is rotated when it is used");
     first.expect_refusal(Refusal::ResumedElsewhere);
+    zone.wait_number("/attached", 1);
     assert_eq!(zone.number("/players"), 1, "one player, one body");
 }
 

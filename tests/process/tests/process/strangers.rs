@@ -98,5 +98,6 @@ fn a_stranger_who_says_nothing_is_not_kept() {
         let mut rogue = Rogue::dial(&zone.target(link));
         rogue.wait_closed();
     }
+    zone.wait_number("/tick", 1);
     assert_eq!(zone.number("/players"), 0);
 }
