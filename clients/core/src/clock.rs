@@ -41,8 +41,8 @@ pub struct Clock {
     /// Tick of the next command, once the first snapshot has set it, and when to send it.
     next_tick: Option<u32>,
     next_at: Nanos,
-    /// Time per tick as steered.
-    period_ns: i64,
+    /// Speed of the schedule against the zone's pace.
+    speed: f64,
     /// From sending a command for right now to hearing of it, without waiting: the wire's share.
     rtt_ns: i64,
     jitter: Jitter,
@@ -72,7 +72,7 @@ impl Clock {
             tick_ns,
             next_tick: None,
             next_at: Nanos(0),
-            period_ns: tick_ns,
+            speed: 1.0,
             rtt_ns: 0,
             jitter: Jitter::default(),
             pace: Pace::new(tick_ns),
@@ -104,14 +104,15 @@ impl Clock {
     /// The tick whose command is due, oldest first; call until it gives nothing.
     pub fn poll_tick(&mut self, now: Nanos) -> Option<u32> {
         let mut tick = self.next_tick?;
-        let behind = now.0.checked_sub(self.next_at.0)? / self.period_ns as u64;
+        let period_ns = self.period_ns();
+        let behind = now.0.checked_sub(self.next_at.0)? / period_ns;
         if behind > BEHIND_TICKS_MAX {
             self.n_left_out += behind;
             tick = tick.wrapping_add(behind as u32);
-            self.next_at.0 += behind * self.period_ns as u64;
+            self.next_at.0 += behind * period_ns;
         }
         self.next_tick = Some(tick.wrapping_add(1));
-        self.next_at.0 += self.period_ns as u64;
+        self.next_at.0 += period_ns;
         Some(tick)
     }
 
@@ -147,7 +148,12 @@ impl Clock {
     /// Speed of the schedule against the zone's pace, 0.95 to 1.05.
     #[must_use]
     pub fn speed(&self) -> f64 {
-        self.pace.period_ns() as f64 / self.period_ns as f64
+        self.speed
+    }
+
+    /// Time per tick as steered.
+    fn period_ns(&self) -> u64 {
+        (self.pace.period_ns() as f64 / self.speed) as u64
     }
 
     /// The first guess takes the wire for free of delay: the next tick's command is due just before it.
@@ -166,7 +172,7 @@ impl Clock {
         let margin_ns = i64::from(margin_2ms) * MARGIN_NS;
         let late_ns = self.target_ns() - margin_ns;
         self.useless_strikes =
-            if !(0..MARGIN_MAX).contains(&margin_2ms) { self.useless_strikes + 1 } else { 0 };
+            if !(0..MARGIN_MAX).contains(&margin_2ms) { self.useless_strikes.saturating_add(1) } else { 0 };
         if self.useless_strikes >= USELESS_STRIKES {
             self.is_settled = false;
         }
@@ -188,7 +194,7 @@ impl Clock {
     fn steer(&mut self, late_ns: i64) {
         let wanted =
             if late_ns.abs() < STEER_FROM_NS { 0.0 } else { late_ns as f64 / STEER_ERROR_NS * STEER_MAX };
-        self.period_ns = (self.pace.period_ns() as f64 / (1.0 + wanted.clamp(-STEER_MAX, STEER_MAX))) as i64;
+        self.speed = 1.0 + wanted.clamp(-STEER_MAX, STEER_MAX);
     }
 
     /// Moves the schedule ahead by `ahead_ns`; back, if it is negative. No tick is sent twice unless the server
@@ -209,7 +215,7 @@ impl Clock {
         self.n_snaps += 1;
         self.strikes = 0;
         self.useless_strikes = 0;
-        self.period_ns = self.pace.period_ns();
+        self.speed = 1.0;
         self.jitter = Jitter::default();
         // What is heard until then is about commands from before.
         let heard_ns = self.rtt_ns.max(0) + 3 * self.tick_ns;

@@ -18,13 +18,14 @@ pub struct Pace {
     begin: Option<(Nanos, u32)>,
     measured_ns: [i64; KEPT],
     n_measured: usize,
+    period_ns: i64,
 }
 
 impl Pace {
     /// A zone at its fixed rate, as far as we know.
     #[must_use]
     pub fn new(tick_ns: i64) -> Self {
-        Self { tick_ns, begin: None, measured_ns: [tick_ns; KEPT], n_measured: 0 }
+        Self { tick_ns, begin: None, measured_ns: [tick_ns; KEPT], n_measured: 0, period_ns: tick_ns }
     }
 
     /// A snapshot of `tick` arrived.
@@ -40,11 +41,16 @@ impl Pace {
         self.measured_ns[self.n_measured % KEPT] = now.since(begin) as i64 / i64::from(n_ticks);
         self.n_measured += 1;
         self.begin = Some((now, tick));
+        self.period_ns = self.middle_ns();
     }
 
     /// Time per tick.
     #[must_use]
     pub fn period_ns(&self) -> i64 {
+        self.period_ns
+    }
+
+    fn middle_ns(&self) -> i64 {
         let mut sorted = self.measured_ns;
         sorted.sort_unstable();
         let middle = sorted[KEPT / 2].clamp(self.tick_ns, STRETCH_MAX * self.tick_ns);

@@ -1,4 +1,5 @@
 //! `arcane`: the server's one executable. See `arcane --help`.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -38,7 +38,7 @@ fn tally(tally: &Tally, now_numbers: &Numbers, now: Instant) -> Value {
     let stages: Map<String, Value> = STAGES
         .iter()
         .zip(&tally.times.stages)
-        .map(|(name, times)| ((*name).to_owned(), mean_ns(times)))
+        .map(|(name, times)| ((*name).to_owned(), json!(times.mean_ns())))
         .collect();
     json!({
         "seconds": now.saturating_duration_since(tally.begun).as_secs_f64(),
@@ -71,11 +71,6 @@ fn quantiles(times: &Durations) -> Value {
         "p999": Quantiles::ms(read.p999_ns),
         "max": Quantiles::ms(read.max_ns),
     })
-}
-
-fn mean_ns(times: &Durations) -> Value {
-    let read = times.quantiles();
-    json!(read.sum_ns.checked_div(read.n).unwrap_or(0))
 }
 
 fn sockets(numbers: &Numbers) -> Value {

@@ -26,7 +26,7 @@ pub type Player = DurableId;
 
 /// The first bytes of every hello, on whichever stream it comes.
 const HELLO_MAGIC: &[u8] = b"ARCN";
-/// Room for the text of a refusal, in bytes. Source: docs/PROTOCOL.md "Refused".
+/// Room for the text of a refusal, in bytes. Source: docs/PROTOCOL.md "Records".
 const TEXT_BYTES_MAX: usize = 1000;
 
 /// What the owner of the sockets must do next.

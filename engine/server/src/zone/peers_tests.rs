@@ -1,3 +1,5 @@
+//! What the border does with those who come, speak and go.
+
 use std::time::Duration;
 
 use engine::EntityId;
