@@ -351,12 +351,25 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_number_that_is_acknowledged_later_confirms_nothing() {
+        let mut view = View::new(IN_FLIGHT_DATAGRAMS);
+        for _ in 0..3 {
+            send(&mut view);
+        }
+        let acks = |newest, before| Acks { seen: true, newest, before };
+        assert_eq!(view.handle_acks(&acks(1, 0)), 1 << 1, "number 0 is lost");
+        assert_eq!(view.handle_acks(&acks(2, 0b11)), 1 << 2, "number 0 came back");
+    }
+
+    #[test]
     fn a_slot_given_to_another_is_never_known_by_an_old_acknowledgement() {
         let mut view = View::new(IN_FLIGHT_DATAGRAMS);
         view.assign(7);
         send(&mut view);
         view.remove(7);
         view.assign(7);
+        let plan = view.open();
+        assert_eq!((plan.news[0], plan.news[1]), (1 << 7, 0), "the old introduction still counts as news");
         ack(&mut view, 0, 0);
         assert_eq!(view.open().unknown, 1 << 7);
     }

@@ -152,7 +152,8 @@ impl Walker {
     }
 
     fn steer_for_goal(&mut self, tick: u32, at: (i32, i32), path: &Path, speed: i32) -> (i32, i32) {
-        if path.goal_tick != self.goal_tick || tick < path.effective_tick {
+        let is_early = tick.wrapping_sub(path.effective_tick) > u32::MAX / 2; // ticks wrap
+        if path.goal_tick != self.goal_tick || is_early {
             return towards(at, self.goal, speed);
         }
         self.state = MoveState::Path;

@@ -66,7 +66,8 @@ impl WsPeer {
 
     /// The socket has bytes since `at`; `hung_up` when the peer will send no more.
     pub(crate) fn handle_readable(&mut self, at: Instant, hung_up: bool) {
-        self.readable_at.get_or_insert(at);
+        // The newest edge: an older one may tell of bytes that a pass has read before it saw the edge.
+        self.readable_at = Some(at);
         self.hung_up |= hung_up;
     }
 

@@ -1,5 +1,6 @@
 //! Writes the generated files without needing them: for the moment when `netproto`, and with it
 //! `arcanectl`, does not compile. Everything else is `arcanectl proto`.
+#![forbid(unsafe_code)]
 
 use anyhow::Context;
 use protogen::{read, tree};
