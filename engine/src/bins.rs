@@ -54,8 +54,6 @@ pub struct Bins {
     start: Vec<u32>,
     bin_of: Vec<u32>,
     entries: Vec<Entry>,
-    /// Place of each row among the entries.
-    position: Vec<u32>,
     n_players_max: u32,
 }
 
@@ -79,7 +77,6 @@ impl Bins {
             start: vec![0; (bins_per_side * bins_per_side) as usize + 1],
             bin_of: vec![HOLE; columns.n_rows()],
             entries: Vec::with_capacity(columns.n_rows()),
-            position: vec![HOLE; columns.n_rows()],
             n_players_max: columns.n_players_max() as u32,
         }
     }
@@ -107,7 +104,6 @@ impl Bins {
             if self.bin_of[row] != HOLE {
                 let end = &mut self.start[self.bin_of[row] as usize + 1];
                 *end -= 1;
-                self.position[row] = *end;
                 let id = columns.id[row];
                 self.entries[*end as usize] =
                     Entry { x_mm: columns.x_mm[row], y_mm: columns.y_mm[row], row: row as u32, id };
@@ -131,34 +127,45 @@ impl Bins {
         ((place.0 >> BIN_SHIFT).clamp(0, last), (place.1 >> BIN_SHIFT).clamp(0, last))
     }
 
-    /// Calls `each` with the entries of every bin that a circle touches.
+    /// Calls `each` with the entries of every block of bins that a circle touches.
     ///
-    /// - Shapes: entries may lie outside of the circle; `each` also gets the position of their first one.
-    /// - Cost: one call per touched bin that is not empty.
+    /// - Shapes: a block has 2^LEVEL x 2^LEVEL bins, which lie together in Morton order; entries may lie outside of
+    ///   the circle; `each` also gets the position of their first one.
+    /// - Cost: one call per touched block that is not empty. Large circles want large blocks.
     #[inline]
-    pub fn around(&self, place: (i32, i32), radius_mm: i32, mut each: impl FnMut(usize, &[Entry])) {
-        let (west, north) = self.clamped((place.0 - radius_mm, place.1 - radius_mm));
-        let (east, south) = self.clamped((place.0 + radius_mm, place.1 + radius_mm));
+    pub fn around<const LEVEL: u32>(
+        &self,
+        place: (i32, i32),
+        radius_mm: i32,
+        mut each: impl FnMut(usize, &[Entry]),
+    ) {
+        const { assert!(LEVEL < TILE_BINS.trailing_zeros()) };
+        let block = |v: i32| v.clamp(0, (self.bins_per_side << BIN_SHIFT) - 1) >> (BIN_SHIFT + LEVEL);
+        let (west, east) = (block(place.0 - radius_mm), block(place.0 + radius_mm));
         let radius2 = i64::from(radius_mm) * i64::from(radius_mm);
-        for y in north..=south {
-            let dy = distance_to_bin(place.1, y);
+        for y in block(place.1 - radius_mm)..=block(place.1 + radius_mm) {
+            let dy = distance_to_block::<LEVEL>(place.1, y);
             let room2 = radius2 - dy * dy;
-            for x in west..=east {
-                let dx = distance_to_bin(place.0, x);
-                let bin = (self.of_x[x as usize] + self.of_y[y as usize]) as usize;
-                let (start, end) = (self.start[bin] as usize, self.start[bin + 1] as usize);
-                if start < end && dx * dx <= room2 {
+            let is_out = |x: i32| {
+                let dx = distance_to_block::<LEVEL>(place.0, x);
+                dx * dx > room2
+            };
+            let (mut first, mut last) = (west, east);
+            while first <= last && is_out(first) {
+                first += 1;
+            }
+            while first <= last && is_out(last) {
+                last -= 1;
+            }
+            let row = self.of_y[(y << LEVEL) as usize];
+            for x in first..=last {
+                let bin = (self.of_x[(x << LEVEL) as usize] + row) as usize;
+                let (start, end) = (self.start[bin] as usize, self.start[bin + (1 << (2 * LEVEL))] as usize);
+                if start < end {
                     each(start, &self.entries[start..end]);
                 }
             }
         }
-    }
-
-    /// Where a row of this index stands among the entries.
-    #[must_use]
-    #[inline]
-    pub fn position(&self, row: Row) -> u32 {
-        self.position[row.at()]
     }
 
     /// Entries in bin order.
@@ -203,11 +210,11 @@ fn spread(value: i32) -> u32 {
     value & 1 | (value & 2) << 1 | (value & 4) << 2
 }
 
-/// Distance in mm along one axis from a place to a bin; 0 inside.
+/// Distance in mm along one axis from a place to a block of bins; 0 inside.
 #[inline]
-fn distance_to_bin(place: i32, bin: i32) -> i64 {
-    let low = bin << BIN_SHIFT;
-    let high = low + (1 << BIN_SHIFT) - 1;
+fn distance_to_block<const LEVEL: u32>(place: i32, block: i32) -> i64 {
+    let low = block << (BIN_SHIFT + LEVEL);
+    let high = low + (1 << (BIN_SHIFT + LEVEL)) - 1;
     i64::from((low - place).max(place - high).max(0))
 }
 
@@ -238,14 +245,17 @@ mod tests {
                 let (dx, dy) = (i64::from(x - place.0), i64::from(y - place.1));
                 dx * dx + dy * dy <= i64::from(radius) * i64::from(radius)
             };
-            let mut found = Vec::new();
-            bins.around(place, radius, |start, entries| {
+            let search = |found: &mut Vec<u32>, start: usize, entries: &[Entry]| {
                 assert_eq!(bins.entries()[start], entries[0]);
-                found.extend(
-                    entries.iter().filter(|entry| inside(entry.x_mm, entry.y_mm)).map(|entry| entry.row),
-                );
-            });
+                let near = entries.iter().filter(|entry| inside(entry.x_mm, entry.y_mm));
+                found.extend(near.map(|entry| entry.row));
+            };
+            let (mut found, mut found_in_blocks) = (Vec::new(), Vec::new());
+            bins.around::<0>(place, radius, |start, entries| search(&mut found, start, entries));
+            bins.around::<1>(place, radius, |start, entries| search(&mut found_in_blocks, start, entries));
             found.sort_unstable();
+            found_in_blocks.sort_unstable();
+            assert_eq!(found, found_in_blocks);
             let all =
                 (64..3064u32).filter(|row| inside(columns.x_mm[*row as usize], columns.y_mm[*row as usize]));
             assert_eq!(found, all.collect::<Vec<_>>());

@@ -8,6 +8,7 @@ use crate::outbox::Arena;
 use crate::players::{Client, Player, Timeds};
 use crate::step::LANE_ROWS;
 use crate::world::Setting;
+use jobs::scratch::PerThread;
 use netproto::peer::Plan;
 use netproto::snapshot::{self, Parts, Slots, ones};
 use netproto::{
@@ -27,8 +28,6 @@ const ALL_GROUPS: u8 = (1 << N_GROUPS) - 1;
 pub struct Desk {
     /// Snapshots of this tick.
     pub arena: Arena,
-    /// Memory of the search.
-    pub search: interest::Search,
     /// Sum of occupied slots over the clients served.
     pub n_visible: u64,
     /// Clients served.
@@ -40,7 +39,7 @@ impl Desk {
     #[must_use]
     pub fn warm() -> Self {
         let arena = Arena::with_room(LANE_ROWS);
-        Self { arena, search: interest::Search::warm(), n_visible: 0, n_clients: 0 }
+        Self { arena, n_visible: 0, n_clients: 0 }
     }
 }
 
@@ -65,19 +64,21 @@ pub fn serve(
     clients: &mut [Client],
     timeds: &mut [Timeds],
     desks: &mut [Desk],
+    searches: &PerThread<interest::Search>,
 ) {
     let n = LANE_ROWS;
     (players.par_chunks_mut(n), clients.par_chunks_mut(n), timeds.par_chunks_mut(n), desks.par_iter_mut())
         .into_par_iter()
         .enumerate()
         .for_each(|(chunk, (players, clients, timeds, desk))| {
+            let mut search = searches.mine();
             desk.arena.clear();
             (desk.n_visible, desk.n_clients) = (0, 0);
             for at in 0..players.len() {
                 if clients[at].is_attached {
                     let own = Row((chunk * n + at) as u32);
                     let mut visit = Visit { hall, own, player: &mut players[at], client: &mut clients[at] };
-                    visit.serve(&mut timeds[at], desk);
+                    visit.serve(&mut timeds[at], desk, &mut search);
                 }
             }
         });
@@ -92,7 +93,7 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    fn serve(&mut self, timeds: &mut Timeds, desk: &mut Desk) {
+    fn serve(&mut self, timeds: &mut Timeds, desk: &mut Desk, search: &mut interest::Search) {
         let tick = self.hall.setting.now;
         let acks = std::mem::take(&mut self.client.acks);
         let settled = self.client.view.handle_acks(&acks);
@@ -103,7 +104,7 @@ impl Visit<'_> {
         if self.client.is_due || interest::is_turn(self.hall.columns.id[self.own.at()], tick) {
             self.client.is_due = false;
             let Hall { columns, bins, handles, .. } = *self.hall;
-            desk.search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick });
+            search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick });
         }
         if self.player.own_changed {
             self.player.own_changed = false;

@@ -3,10 +3,10 @@
 //! A candidate's key is its squared distance times its weight; the lowest 64 keys win, ties by EntityId.
 //! Source: docs/ARCHITECTURE.md "Interest".
 
-use crate::bins::{BIN_SHIFT, Bins};
+use crate::bins::Bins;
 use crate::columns::Columns;
 use crate::ids::{EntityId, Handles, Row};
-use crate::players::{Client, Player};
+use crate::players::{Client, Player, THREATS_MAX};
 use netproto::SLOTS;
 use netproto::snapshot::ones;
 
@@ -31,51 +31,37 @@ const fn square(steps: i32) -> u32 {
     (steps * steps) as u32
 }
 
-/// Memory of one search, reused: one per job.
+/// Memory of one search, reused: one per thread.
 #[derive(Debug)]
 pub struct Search {
-    /// Candidates in use; the columns below are longer and only grow.
+    /// Slot + 1 of each row that the client holds; all zero between searches.
+    held: Vec<u8>,
+    /// Candidates in use; the three columns below are longer.
     n: usize,
     /// Key and id of each candidate, key on top.
     keys: Vec<u64>,
     rows: Vec<u32>,
-    /// Slot of a candidate that is held; [`FREE`] otherwise.
+    /// Slot + 1 of a candidate that is held.
     slots: Vec<u8>,
     ranked: Vec<u64>,
-    /// The bins that were collected, by the low bits of their coordinates: a search is narrower than this.
-    runs: Vec<Run>,
 }
 
-/// Index entries of one bin, and the candidate that stands for the first of them.
-#[derive(Clone, Copy, Debug, Default)]
-struct Run {
-    start: u32,
-    end: u32,
-    candidate: u32,
-}
-
-/// Bins along the side of the table of runs.
-const WINDOW: i32 = 16;
-const _: () = assert!(((2 * ENTER_MM) >> BIN_SHIFT) + 2 <= WINDOW);
-
-fn window_place(x_mm: i32, y_mm: i32) -> usize {
-    ((y_mm >> BIN_SHIFT & (WINDOW - 1)) * WINDOW + (x_mm >> BIN_SHIFT & (WINDOW - 1))) as usize
-}
-
-const FREE: u8 = u8::MAX;
+/// The search takes blocks of 2 x 2 bins: a bin alone holds one or two entities.
+const LEVEL: u32 = 1;
+const FREE: u8 = 0;
 
 impl Search {
-    /// Memory that an ordinary crowd does not outgrow.
+    /// Memory for a zone of so many rows, all of which may be candidates.
     #[must_use]
-    pub fn warm() -> Self {
-        let n = 4096;
+    pub fn warm(n_rows: usize) -> Self {
+        let n = n_rows + SLOTS + THREATS_MAX;
         Self {
+            held: vec![FREE; n_rows],
             n: 0,
             keys: vec![0; n],
             rows: vec![0; n],
             slots: vec![FREE; n],
             ranked: Vec::with_capacity(n),
-            runs: vec![Run::default(); (WINDOW * WINDOW) as usize],
         }
     }
 
@@ -85,13 +71,17 @@ impl Search {
     /// was enough last time. It is repeated with the full one unless every better key must have been seen.
     ///
     /// - Shapes: the index is of this tick.
-    /// - Cost: one pass over the bins within reach, one selection; no allocation after warm-up.
+    /// - Cost: one pass over the blocks within reach, one selection; no allocation after warm-up.
     pub fn choose(&mut self, client: &mut Client, player: &Player, own: Row, scene: &Scene<'_>) {
         let place = scene.columns.place(own);
+        let occupied = client.view.occupied;
+        for slot in ones(occupied) {
+            self.held[client.row(slot).at()] = slot as u8 + 1;
+        }
         let mut reach_mm = client.reach_mm;
         let bound = loop {
-            self.collect(place, own, reach_mm, scene);
-            self.rank_held(client, place, scene);
+            let seen = self.collect(place, own, reach_mm, scene);
+            self.add_unseen(client, occupied & !seen, place, scene);
             self.rank_threats(player, place, scene);
             let bound = self.bound();
             let needed_mm = reach_of(bound);
@@ -101,60 +91,64 @@ impl Search {
             }
             reach_mm = ENTER_MM;
         };
+        for slot in ones(occupied) {
+            self.held[client.row(slot).at()] = FREE;
+        }
         self.drop_losers(client, bound);
         self.seat_winners(client, bound);
     }
 
-    fn collect(&mut self, place: (i32, i32), own: Row, reach_mm: i32, scene: &Scene<'_>) {
-        self.runs.fill(Run::default());
-        self.n = 0;
+    /// Candidates whose key is below that of a player at the end of the reach. Held ones count as nearer than
+    /// they are. Returns the slots of those that were met.
+    fn collect(&mut self, place: (i32, i32), own: Row, reach_mm: i32, scene: &Scene<'_>) -> u64 {
+        let mut seen = 0;
         let n_players_max = scene.columns.n_players_max() as u32;
-        scene.bins.around(place, reach_mm, |start, entries| {
-            let (first, end) = (self.n, self.n + entries.len());
-            let run =
-                Run { start: start as u32, end: (start + entries.len()) as u32, candidate: first as u32 };
-            self.runs[window_place(entries[0].x_mm, entries[0].y_mm)] = run;
-            self.make_room(end);
-            self.n = end;
-            let columns = self.keys[first..end].iter_mut().zip(&mut self.rows[first..end]);
-            for ((key, row), entry) in columns.zip(entries) {
-                let d2 = distance2(place, (entry.x_mm, entry.y_mm));
-                let weight = if entry.row < n_players_max { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
-                let is_far = d2 > ENTER_STEPS2 || entry.row == own.0;
-                *row = entry.row;
-                *key = if is_far { u64::MAX } else { u64::from(d2 * weight) << 32 | u64::from(entry.id.0) };
+        let reach_key = square(reach_mm >> STEP_SHIFT) * WEIGHT_PLAYER;
+        let limit = |weight: u32| {
+            let enter_key = ENTER_STEPS2 * weight;
+            if reach_mm == ENTER_MM { enter_key } else { reach_key.min(enter_key) }
+        };
+        let limits = (limit(WEIGHT_PLAYER), limit(WEIGHT_CREATURE));
+        let Self { held, keys, rows, slots, .. } = self;
+        let mut n = 0;
+        scene.bins.around::<LEVEL>(place, reach_mm, |_, entries| {
+            // Slices of one length: the checks of the loop below stay out of it.
+            let end = n + entries.len();
+            let (keys, rows, slots) = (&mut keys[n..end], &mut rows[n..end], &mut slots[n..end]);
+            let mut kept = 0;
+            for entry in entries {
+                let (dx, dy) = ((entry.x_mm - place.0) >> STEP_SHIFT, (entry.y_mm - place.1) >> STEP_SHIFT);
+                let d2 = (dx * dx + dy * dy) as u32;
+                let is_player = entry.row < n_players_max;
+                let key = d2 * if is_player { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
+                let slot = held[entry.row as usize];
+                let shorter = if slot == FREE { key } else { key - (key >> 2) };
+                // Written in any case and kept if near: a branch would be guessed wrong every other time.
+                let is_near = (key <= if is_player { limits.0 } else { limits.1 }) & (entry.row != own.0);
+                keys[kept] = u64::from(shorter) << 32 | u64::from(entry.id.0);
+                rows[kept] = entry.row;
+                slots[kept] = slot;
+                kept += usize::from(is_near);
+                seen |= u64::from(is_near & (slot != FREE)) << (slot.wrapping_sub(1) & 63);
             }
+            n += kept;
         });
-        self.slots[..self.n].fill(FREE);
+        self.n = n;
+        seen
     }
 
-    fn make_room(&mut self, n: usize) {
-        if n > self.keys.len() {
-            let n = n.next_power_of_two();
-            self.keys.resize(n, 0);
-            self.rows.resize(n, 0);
-            self.slots.resize(n, FREE);
-        }
-    }
-
-    /// Held entities count as nearer than they are; those too far leave.
-    fn rank_held(&mut self, client: &mut Client, place: (i32, i32), scene: &Scene<'_>) {
-        for slot in client.view.slots() {
+    /// Held entities beyond the search stay candidates, unless they are too far to be held at all.
+    fn add_unseen(&mut self, client: &mut Client, slots: u64, place: (i32, i32), scene: &Scene<'_>) {
+        for slot in ones(slots & client.view.occupied) {
             let row = client.row(slot);
             let d2 = distance2(place, scene.columns.place(row));
             if d2 > LEAVE_STEPS2 {
                 client.view.remove(slot);
                 continue;
             }
-            let weight =
-                if row.at() < scene.columns.n_players_max() { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
-            let key = d2 * weight;
-            let id = scene.columns.id[row.at()];
-            let ranked = u64::from(key - (key >> 2)) << 32 | u64::from(id.0);
-            match self.candidate(row, scene) {
-                Some(at) => (self.keys[at], self.slots[at]) = (ranked, slot as u8),
-                None => self.add(ranked, row, slot as u8),
-            }
+            let is_player = row.at() < scene.columns.n_players_max();
+            let key = d2 * if is_player { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
+            self.add(key - (key >> 2), row, slot as u8 + 1, scene);
         }
     }
 
@@ -162,47 +156,35 @@ impl Search {
     fn rank_threats(&mut self, player: &Player, place: (i32, i32), scene: &Scene<'_>) {
         for (id, until) in player.threats {
             let Some(row) = scene.handles.row_of(id).filter(|_| scene.tick < until) else { continue };
-            let (first, is_near) =
-                (u64::from(id.0), distance2(place, scene.columns.place(row)) <= ENTER_STEPS2);
-            let collected = self.candidate(row, scene);
-            // Held ones beyond the search stand behind those that were collected.
-            match collected.or_else(|| self.rows[..self.n].iter().rposition(|added| *added == row.0)) {
-                Some(at) if self.keys[at] != u64::MAX => self.keys[at] = first,
-                None if is_near => self.add(first, row, FREE),
-                _ => {}
+            let is_near = distance2(place, scene.columns.place(row)) <= ENTER_STEPS2;
+            match self.rows[..self.n].iter().position(|candidate| *candidate == row.0) {
+                Some(at) => self.keys[at] = u64::from(id.0),
+                None if is_near => self.add(0, row, FREE, scene),
+                None => {}
             }
         }
     }
 
-    fn add(&mut self, key: u64, row: Row, slot: u8) {
-        self.make_room(self.n + 1);
-        (self.keys[self.n], self.rows[self.n], self.slots[self.n]) = (key, row.0, slot);
+    fn add(&mut self, key: u32, row: Row, slot: u8, scene: &Scene<'_>) {
+        self.keys[self.n] = u64::from(key) << 32 | u64::from(scene.columns.id[row.at()].0);
+        (self.rows[self.n], self.slots[self.n]) = (row.0, slot);
         self.n += 1;
-    }
-
-    /// The candidate that stands for a row, if its bin was collected.
-    fn candidate(&self, row: Row, scene: &Scene<'_>) -> Option<usize> {
-        let entry = scene.bins.position(row);
-        let (x_mm, y_mm) = scene.columns.place(row);
-        let run = self.runs[window_place(x_mm, y_mm)];
-        (run.start..run.end).contains(&entry).then(|| (run.candidate + entry - run.start) as usize)
     }
 
     /// The highest key that still gets a slot.
     fn bound(&mut self) -> u64 {
         if self.n <= SLOTS {
-            return u64::MAX - 1;
+            return u64::MAX;
         }
         self.ranked.clear();
         self.ranked.extend_from_slice(&self.keys[..self.n]);
-        let (_, bound, _) = self.ranked.select_nth_unstable(SLOTS - 1);
-        (*bound).min(u64::MAX - 1)
+        *self.ranked.select_nth_unstable(SLOTS - 1).1
     }
 
     fn drop_losers(&mut self, client: &mut Client, bound: u64) {
         for (key, slot) in self.keys[..self.n].iter().zip(&self.slots) {
             if *key > bound && *slot != FREE {
-                client.view.remove(u32::from(*slot));
+                client.view.remove(u32::from(*slot) - 1);
             }
         }
     }
@@ -234,7 +216,7 @@ pub struct Scene<'a> {
 
 /// How far the lightest entity with a key stands at most, in mm, rounded up.
 fn reach_of(bound: u64) -> i32 {
-    let steps2 = ((bound >> 32) as u32 / WEIGHT_PLAYER).saturating_add(1);
+    let steps2 = (bound >> 32) as u32 / WEIGHT_PLAYER + 1;
     ((steps2.isqrt() as i32 + 1) << STEP_SHIFT).min(LEAVE_MM)
 }
 

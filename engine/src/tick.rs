@@ -229,7 +229,7 @@ impl World {
             &mut self.columns,
             &mut self.players,
             &mut scratch.player_lanes,
-            &scratch.searches,
+            &scratch.paths,
             &setting,
         );
         for lane in &scratch.player_lanes {
@@ -295,7 +295,7 @@ impl World {
         let n_players = self.players.len();
         for place in &self.scratch.alarms {
             let clients = &mut self.clients;
-            self.bins.around(*place, ALARM_MM, |_, entries| {
+            self.bins.around::<1>(*place, ALARM_MM, |_, entries| {
                 for entry in entries.iter().filter(|entry| (entry.row as usize) < n_players) {
                     clients[entry.row as usize].is_due = true;
                 }
@@ -308,7 +308,8 @@ impl World {
         let hall =
             Hall { columns: &self.columns, bins: &self.bins, handles: &self.handles, setting: &setting };
         let desks = &mut self.scratch.desks;
-        clients::serve(&hall, &mut self.players, &mut self.clients, &mut self.timeds, desks);
+        let views = &self.scratch.views;
+        clients::serve(&hall, &mut self.players, &mut self.clients, &mut self.timeds, desks, views);
     }
 
     fn count(&mut self) {

@@ -5,16 +5,17 @@ use crate::clients::Desk;
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::ids::{DurableId, EntityId, Handles, Row};
+use crate::interest;
 use crate::outbox::Fact;
 use crate::path;
 use crate::players::{Client, Player, Timeds};
 use crate::rng::{Purpose, draw, within};
 use crate::step::creatures::{Mind, State};
 use crate::step::{Hit, LANE_ROWS, Lane};
+use jobs::scratch::PerThread;
 use kernel::walker::Rules;
 use kernel::walls::{SIDE_MM_MAX, Walls};
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 /// What a zone is made with. The same configuration and inputs give the same zone, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,8 @@ pub struct World {
 pub(crate) struct Scratch {
     pub(crate) player_lanes: Vec<Lane>,
     pub(crate) creature_lanes: Vec<Lane>,
-    pub(crate) searches: Vec<Mutex<path::Search>>,
+    pub(crate) paths: PerThread<path::Search>,
+    pub(crate) views: PerThread<interest::Search>,
     pub(crate) hits: Vec<Hit>,
     pub(crate) rows: Vec<Row>,
     pub(crate) facts: Vec<Fact>,
@@ -308,12 +310,11 @@ impl Scratch {
     fn new(n_players: usize, n_rows: usize) -> Self {
         // Not `vec![warm; n]`: a clone has no spare room.
         let lanes = |rows: usize| (0..rows.div_ceil(LANE_ROWS)).map(|_| Lane::warm()).collect();
-        // The pool that steps this world may be any; a search per thread of the largest that makes sense.
-        let n_threads = std::thread::available_parallelism().map_or(1, usize::from).max(16);
         Self {
             player_lanes: lanes(n_players),
             creature_lanes: lanes(n_rows - n_players),
-            searches: (0..n_threads).map(|_| Mutex::default()).collect(),
+            paths: PerThread::new(path::Search::default),
+            views: PerThread::new(|| interest::Search::warm(n_rows)),
             hits: Vec::with_capacity(n_rows.max(1024)),
             rows: Vec::with_capacity(n_rows),
             facts: Vec::with_capacity(2 * n_players.max(64)),

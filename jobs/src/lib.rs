@@ -2,7 +2,7 @@
 //!
 //! Read it from the hardware up: [`cores`] names cores and reads lists such as `0-3,5`, [`sys`] is the small
 //! unsafe door to the kernel (affinity, CPU clocks), [`group`] is a pool of pinned and named threads,
-//! [`frame`] times the stages of a tick, [`hist`] keeps what they cost.
+//! [`scratch`] is the memory that jobs reuse, [`frame`] times the stages of a tick, [`hist`] keeps what they cost.
 //!
 //! Not here: players, packets, tables. Nothing in this crate knows what the time was spent on.
 #![deny(unsafe_code)]
@@ -11,6 +11,7 @@ pub mod cores;
 pub mod frame;
 pub mod group;
 pub mod hist;
+pub mod scratch;
 pub mod sys;
 
 pub use cores::{Core, CoreList, CoreListError};

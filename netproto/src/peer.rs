@@ -170,9 +170,10 @@ impl View {
         let keep = !(1u64 << slot);
         self.occupied &= keep;
         self.known &= keep;
-        for mask in self.dirty.iter_mut().chain(&mut self.news).chain(&mut self.sent) {
-            *mask &= keep;
-        }
+        // One loop each: a chain of them would not be turned into vector instructions.
+        self.dirty.iter_mut().for_each(|mask| *mask &= keep);
+        self.news.iter_mut().for_each(|mask| *mask &= keep);
+        self.sent.iter_mut().for_each(|mask| *mask &= keep);
     }
 
     /// One group of some slots has changed.

@@ -39,7 +39,7 @@ fn find_targets(columns: &Columns, bins: &Bins, content: &Content, swing: Swing,
     let reach2 = i64::from(rule.reach_mm) * i64::from(rule.reach_mm);
     lane.near.clear();
     // A target may have moved by a step since it was indexed.
-    bins.around(place, rule.reach_mm + kernel::STEP_MM_MAX, |_, entries| {
+    bins.around::<0>(place, rule.reach_mm + kernel::STEP_MM_MAX, |_, entries| {
         for entry in entries {
             let row = Row(entry.row);
             let is_prey = entry.row as usize >= columns.n_players_max()

@@ -270,7 +270,7 @@ impl Scene<'_> {
         let notice2 = i64::from(creature.notice_mm) * i64::from(creature.notice_mm);
         let mut nearest = (notice2, EntityId::NONE);
         let mut push = (0, 0);
-        self.bins.around(place, creature.notice_mm.max(ELBOW_MM), |_, entries| {
+        self.bins.around::<0>(place, creature.notice_mm.max(ELBOW_MM), |_, entries| {
             for entry in entries {
                 let other = entry.row as usize;
                 if other == row.at() || self.id[other] != entry.id {

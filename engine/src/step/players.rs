@@ -7,9 +7,9 @@ use crate::outbox::{Fact, FactBody};
 use crate::path::{self, Search};
 use crate::players::Player;
 use crate::world::Setting;
+use jobs::scratch::PerThread;
 use netproto::{Action, Command, Deed, Move, MoveState};
 use rayon::prelude::*;
-use std::sync::Mutex;
 
 /// From death to the return.
 pub const RESPAWN_SECONDS: u32 = 3;
@@ -32,13 +32,13 @@ struct Run<'a> {
 
 /// Steps all players: deaths end, commands are consumed, legs decide velocities, goals get paths.
 ///
-/// - Shapes: one lane per [`LANE_ROWS`] players; `searches` holds one search per thread of the pool.
+/// - Shapes: one lane per [`LANE_ROWS`] players; every thread of the pool has a search of its own.
 /// - Cost: one visit per player, no allocation after warm-up.
 pub fn consume(
     columns: &mut Columns,
     players: &mut [Player],
     lanes: &mut [Lane],
-    searches: &[Mutex<Search>],
+    searches: &PerThread<Search>,
     setting: &Setting,
 ) {
     let (n, n_players) = (LANE_ROWS, players.len());
@@ -59,8 +59,7 @@ pub fn consume(
         .enumerate()
         .for_each(
             |(chunk, (players, id, x_mm, y_mm, vx, vy, health, action, action_until, facing, lane))| {
-                let thread = rayon::current_thread_index().unwrap_or(0) % searches.len();
-                let mut search = searches[thread].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut search = searches.mine();
                 let mut run =
                     Run { first: chunk * n, id, x_mm, y_mm, vx, vy, health, action, action_until, facing };
                 for (at, player) in players.iter_mut().enumerate() {
