@@ -35,7 +35,9 @@ pub enum FactBody {
 /// Snapshots of one job, one behind the other.
 #[derive(Debug)]
 pub struct Arena {
+    /// As long as it may ever get: bytes are not cleared before they are written.
     bytes: Vec<u8>,
+    end: usize,
     frames: Vec<(DurableId, u32)>,
 }
 
@@ -43,22 +45,23 @@ impl Arena {
     /// Room for so many snapshots of full length.
     #[must_use]
     pub fn with_room(n_frames: usize) -> Self {
-        let bytes = Vec::with_capacity((n_frames + 1) * FRAME_BUFFER_BYTES);
-        Self { bytes, frames: Vec::with_capacity(n_frames) }
+        let bytes = vec![0; n_frames * FRAME_BUFFER_BYTES];
+        Self { bytes, end: 0, frames: Vec::with_capacity(n_frames) }
     }
 
     /// Drops the frames and keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.end = 0;
         self.frames.clear();
     }
 
     /// Appends a frame that `write` puts at the start of the buffer it is given; `write` returns its length.
+    ///
+    /// # Panics
+    /// If there are more frames than there is room for.
     pub fn push(&mut self, player: DurableId, write: impl FnOnce(&mut [u8]) -> usize) {
-        let start = self.bytes.len();
-        self.bytes.resize(start + FRAME_BUFFER_BYTES, 0);
-        let n_bytes = write(&mut self.bytes[start..]);
-        self.bytes.truncate(start + n_bytes);
+        let n_bytes = write(&mut self.bytes[self.end..]);
+        self.end += n_bytes;
         self.frames.push((player, n_bytes as u32));
     }
 
@@ -75,6 +78,6 @@ impl Arena {
     /// Frames and their bytes.
     #[must_use]
     pub fn totals(&self) -> (usize, usize) {
-        (self.frames.len(), self.bytes.len())
+        (self.frames.len(), self.end)
     }
 }
