@@ -151,8 +151,10 @@ impl Peer {
         let chance = |salt, low, high| within(draw(3, salt, n, Purpose::Look), low, high) as u32;
         let rtt = chance(0, 1, 5);
         let up_ticks = chance(1, 0, rtt as i32 - 1);
-        let view = (n % (knobs.n_players / knobs.n_decoding.max(1)).max(1) == 0 && knobs.n_decoding > 0)
-            .then(Box::default);
+        // Evenly among the players, by turns one who steers and one who clicks.
+        let every = (knobs.n_players / knobs.n_decoding.max(1)).max(1);
+        let is_decoding = knobs.n_decoding > 0 && n % every == (n / every) % 2 % every;
+        let view = is_decoding.then(Box::default);
         Self {
             player: durable(n),
             home,
