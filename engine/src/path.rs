@@ -17,6 +17,9 @@ pub const REACH_MM: i32 = 40_000;
 const OPENED_MAX: u32 = 2_500;
 /// From the reply to the first tick that follows it: both kernels must know it by then.
 pub const REPLY_TICKS: u32 = 2;
+/// A player's goals are answered this far apart; one that comes sooner is walked to straight. A search may open
+/// thousands of cells, and a click costs its sender nothing.
+pub const EVERY_TICKS: u32 = 4;
 /// Cost of a straight and of a diagonal step.
 const STRAIGHT: u32 = 10;
 const DIAGONAL: u32 = 14;

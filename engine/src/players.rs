@@ -20,6 +20,8 @@ pub struct Player {
     pub path: Path,
     /// Commands that wait for their ticks.
     pub queue: CommandQueue,
+    /// First tick whose goal is answered with a path again.
+    pub path_ready: u32,
     /// First tick that may swing.
     pub swing_ready: u32,
     /// Where the body appeared, and comes back to after death.
@@ -44,6 +46,7 @@ impl Player {
             walker: Walker::rested(rules),
             path: Path::default(),
             queue: CommandQueue::default(),
+            path_ready: 0,
             swing_ready: 0,
             respawn_at: 0,
             detached_at: 0,

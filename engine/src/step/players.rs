@@ -126,6 +126,10 @@ impl Run<'_> {
         setting: &Setting,
     ) {
         let Move::Goal(goal) = command.movement else { return };
+        if setting.now < player.path_ready {
+            return;
+        }
+        player.path_ready = setting.now + path::EVERY_TICKS;
         let goal = (goal.x_mm as i32, goal.y_mm as i32);
         player.path = path::find(search, setting.walls, place, goal, setting.now);
         lane.facts.push(Fact { player: player.durable, body: FactBody::Path(player.path) });

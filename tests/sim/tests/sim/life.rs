@@ -91,6 +91,24 @@ fn a_click_is_answered_with_a_path_that_leads_there() {
 }
 
 #[test]
+fn clicking_in_every_tick_is_answered_every_fourth() {
+    on_threads(1, || {
+        let mut world = zone(0);
+        tick(&mut world, &[join(ALICE)]);
+        let start = place(&world, ALICE);
+        let mut n_paths = 0;
+        for tick_number in 2..42 {
+            let goal = Goal { x_mm: start.0 as u32 + 100 * tick_number, y_mm: (1 << 22) - 1 };
+            let click = Command { movement: Move::Goal(goal), deed: None };
+            tick(&mut world, &[packet(ALICE, tick_number, click)]);
+            n_paths += world.facts().len();
+        }
+        assert_eq!(n_paths, 10);
+        assert!(place(&world, ALICE).1 > start.1, "a goal without a path is walked to straight");
+    });
+}
+
+#[test]
 fn a_full_zone_says_so_and_a_left_place_is_given_again() {
     on_threads(1, || {
         let mut world = zone(0);
