@@ -101,5 +101,6 @@ fn with_bursts_of_loss_slots_heal_crowd() {
 
 #[test]
 fn snapshots_that_come_late_count_as_lost() {
-    check(Scenario::Towns, Loss::Late, 0.005);
+    // Twice as many as are lost elsewhere, so twice the share may be wrong.
+    check(Scenario::Towns, Loss::Late, 0.01);
 }
