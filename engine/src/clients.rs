@@ -6,6 +6,7 @@ use crate::ids::{EntityId, Handles, Row};
 use crate::interest::{self, Scene};
 use crate::outbox::Arena;
 use crate::players::{Client, Player, Timeds};
+use crate::publish::SLACK_MM;
 use crate::step::LANE_ROWS;
 use crate::world::Setting;
 use jobs::scratch::PerThread;
@@ -15,12 +16,15 @@ use netproto::{
     Header, INTRODUCTIONS_MAX, Introduction, Look, Motion, N_GROUPS, Own, OwnState, RING, Status,
     TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, Vitals,
 };
+use netproto::{POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
 use rayon::prelude::*;
 
 /// An empty snapshot goes out all the same when the last one is this old.
 pub const QUIET_TICKS_MAX: u32 = 4;
-/// Motion is not sent for an entity that has gone this far within a turn of interest: it leaves the view.
-const REACH_MM: i32 = 62_000;
+/// Motion is not sent for an entity that has gone this far per axis within a turn of interest: it leaves the view.
+const REACH_MM: i32 = 58_000;
+// A client finds the segment's anchor within half the wrap, also when it is as old as may be and at full speed.
+const _: () = assert!(REACH_MM + 512 * SEGMENT_AGE_TICKS_MAX as i32 + SLACK_MM < POSITION_WRAP_MM / 2);
 const ALL_GROUPS: u8 = (1 << N_GROUPS) - 1;
 
 /// One job's output and memory.

@@ -1,6 +1,7 @@
 //! The only way into a world, and the door behind it: which commands of a player count.
 
 use crate::ids::DurableId;
+use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
 use netproto::{Command, Follow, Move, Steer};
 
@@ -39,8 +40,6 @@ pub enum Input {
 
 /// How far ahead of the tick a command may be.
 pub const AHEAD_TICKS_MAX: u32 = 8;
-/// A missing command is made up by repeating the last one this often; then the body stops.
-pub const REPEATS_MAX: u8 = 3;
 /// Past commands that are remembered, to tell a repeat from a late one.
 const SEEN_TICKS: u32 = 64;
 
@@ -100,7 +99,7 @@ impl CommandQueue {
             self.last = command;
             return command;
         }
-        if self.n_repeats == REPEATS_MAX {
+        if u32::from(self.n_repeats) == REPEATS_MAX {
             self.last = Command { movement: Move::Steer(Steer::default()), deed: None };
             return self.last;
         }

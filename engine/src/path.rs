@@ -3,7 +3,7 @@
 //! Source: Hart, Nilsson, Raphael, "A formal basis for the heuristic determination of minimum cost paths", 1968.
 
 use kernel::walker::Path;
-use kernel::walls::{CELL_MM, CELL_SHIFT, Walls};
+use kernel::walls::{CELL_MM, CELL_SHIFT, TILE_MM, Walls};
 use kernel::{HALF_WIDTH_MM, fits};
 use netproto::WAYPOINTS_MAX;
 use std::cmp::Reverse;
@@ -14,11 +14,11 @@ const WINDOW: i32 = 96;
 /// The farthest goal; a farther click is cut to this.
 pub const REACH_MM: i32 = 40_000;
 /// Cells a search opens at most before it gives up.
-const OPENED_MAX: u32 = 2_500;
+const OPENED_MAX: u32 = 1_500;
 /// From the reply to the first tick that follows it: both kernels must know it by then.
 pub const REPLY_TICKS: u32 = 2;
-/// A player's goals are answered this far apart; one that comes sooner is walked to straight. A search may open
-/// thousands of cells, and a click costs its sender nothing.
+/// A player's goals are answered this far apart; of those that come sooner the newest waits. A search may open many
+/// cells, and a click costs its sender nothing.
 pub const EVERY_TICKS: u32 = 4;
 /// Cost of a straight and of a diagonal step.
 const STRAIGHT: u32 = 10;
@@ -51,14 +51,22 @@ impl Default for Search {
     }
 }
 
-/// Answers a goal that was set in `tick`. No way: a path without points, which means stop.
+/// Answers, in tick `now`, a goal that was set in `goal_tick`. No way: a path without points, which means stop.
 ///
 /// - Units: places in mm; waypoints are places a body fits.
 /// - Cost: about a microsecond when the straight line is free; at most [`OPENED_MAX`] cells otherwise.
 #[must_use]
-pub fn find(search: &mut Search, walls: &Walls, at: (i32, i32), goal: (i32, i32), tick: u32) -> Path {
-    let mut path = Path { goal_tick: tick, effective_tick: tick + REPLY_TICKS, ..Path::default() };
-    let mut goal = within_reach(at, goal);
+pub fn find(
+    search: &mut Search,
+    walls: &Walls,
+    at: (i32, i32),
+    goal: (i32, i32),
+    (goal_tick, now): (u32, u32),
+) -> Path {
+    let mut path = Path { goal_tick, effective_tick: now + REPLY_TICKS, ..Path::default() };
+    let last = walls.tiles_per_side() as i32 * TILE_MM - 1;
+    let inside = (goal.0.clamp(0, last), goal.1.clamp(0, last));
+    let mut goal = within_reach(at, inside);
     if !fits(walls, goal.0, goal.1) {
         goal = walls.free_near(goal.0, goal.1);
     }
@@ -87,12 +95,20 @@ fn is_clear(walls: &Walls, from: (i32, i32), to: (i32, i32)) -> bool {
 impl Search {
     /// Finds the cells from `at` to `goal`; they stand in `cells`, goal first.
     fn run(&mut self, walls: &Walls, at: (i32, i32), goal: (i32, i32)) -> bool {
-        self.current += 1;
+        self.current = self.current.wrapping_add(1);
+        if self.current == 0 {
+            self.stamp.fill(0); // stamps of the last round would look like ours
+            self.current = 1;
+        }
         self.open.clear();
         self.cells.clear();
         let origin = ((at.0 >> CELL_SHIFT) - WINDOW / 2, (at.1 >> CELL_SHIFT) - WINDOW / 2);
         let cell = |place: (i32, i32)| (place.0 >> CELL_SHIFT, place.1 >> CELL_SHIFT);
         let number = |cell: (i32, i32)| ((cell.1 - origin.1) * WINDOW + cell.0 - origin.0) as u16;
+        let off = (cell(goal).0 - origin.0, cell(goal).1 - origin.1);
+        if !((0..WINDOW).contains(&off.0) && (0..WINDOW).contains(&off.1)) {
+            return false; // the free cell nearest to the goal lies beyond the window
+        }
         let (start, end) = (number(cell(at)), number(cell(goal)));
         self.enter(start, 0, start, 0);
         let mut n_opened = 0;
@@ -203,7 +219,7 @@ mod tests {
             walls.block(30 * CELL_MM, y * CELL_MM);
         }
         let (from, goal) = ((25_000, 31_000), (36_000, 31_000));
-        let path = find(&mut Search::default(), &walls, from, goal, 100);
+        let path = find(&mut Search::default(), &walls, from, goal, (100, 100));
         assert!(path.n >= 2, "{path:?}");
         assert_eq!(walk(&walls, from, &path), goal);
     }
@@ -216,7 +232,7 @@ mod tests {
                 walls.block(x * CELL_MM, y * CELL_MM);
             }
         }
-        let path = find(&mut Search::default(), &walls, (24_000, 24_000), (40_000, 24_000), 7);
+        let path = find(&mut Search::default(), &walls, (24_000, 24_000), (40_000, 24_000), (7, 7));
         assert_eq!((path.n, path.effective_tick), (0, 7 + REPLY_TICKS));
     }
 
@@ -230,7 +246,7 @@ mod tests {
             let from = walls.free_near(place(0), place(1));
             let goal =
                 walls.free_near(from.0 + place(2) % 25_000 - 12_500, from.1 + place(3) % 25_000 - 12_500);
-            let path = find(&mut search, &walls, from, goal, 1);
+            let path = find(&mut search, &walls, from, goal, (1, 1));
             n_reached +=
                 u32::from(path.n > 0 && walk(&walls, from, &path) == path.points[usize::from(path.n) - 1]);
         }

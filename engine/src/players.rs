@@ -20,7 +20,9 @@ pub struct Player {
     pub path: Path,
     /// Commands that wait for their ticks.
     pub queue: CommandQueue,
-    /// First tick whose goal is answered with a path again.
+    /// Tick and place of the newest goal that has no path yet.
+    pub asked: Option<(u32, (i32, i32))>,
+    /// First tick that answers a goal again.
     pub path_ready: u32,
     /// First tick that may swing.
     pub swing_ready: u32,
@@ -46,6 +48,7 @@ impl Player {
             walker: Walker::rested(rules),
             path: Path::default(),
             queue: CommandQueue::default(),
+            asked: None,
             path_ready: 0,
             swing_ready: 0,
             respawn_at: 0,

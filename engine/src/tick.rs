@@ -2,7 +2,7 @@
 
 use crate::clients::{self, Hall};
 use crate::ids::{DurableId, EntityId, Row};
-use crate::input::{Input, Verdict};
+use crate::input::{CommandQueue, Input, Verdict};
 use crate::interest::ALARM_MM;
 use crate::order;
 use crate::outbox::{Fact, FactBody};
@@ -85,6 +85,7 @@ pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stag
     movement::advance_all(&mut world.columns, &world.walls);
     done(Stage::Move);
     world.think();
+    world.note_threats();
     done(Stage::Creatures);
     combat::find(&world.columns, &world.bins, &world.content, &mut world.scratch.player_lanes);
     done(Stage::HitsFound);
@@ -146,6 +147,8 @@ impl World {
         };
         let at = row.at();
         self.players[at].detached_at = 0;
+        // A new connection counts its own commands: what the old one left behind is not for it to wait out.
+        self.players[at].queue = CommandQueue::default();
         self.players[at].own_changed = true;
         self.timeds[at] = Timeds::default();
         self.clients[at] = Client { view: View::new(in_flight_max), is_attached: true, ..Client::new() };
@@ -213,11 +216,17 @@ impl World {
             return;
         }
         let wait = DETACHED_SECONDS * self.config.ticks_per_second;
-        for at in 0..self.players.len() {
-            let since = self.players[at].detached_at;
-            if self.columns.id[at] != EntityId::NONE && since != 0 && since + wait <= self.now {
-                self.leave(self.players[at].durable);
-            }
+        let (players, ids) = (&self.players, &self.columns.id);
+        let is_over = |at: &usize| {
+            let since = players[*at].detached_at;
+            ids[*at] != EntityId::NONE && since != 0 && since + wait <= self.now
+        };
+        // In the order of ids: handles are given back in it, and later ids must not depend on rows.
+        let mut over: Vec<DurableId> =
+            (0..players.len()).filter(is_over).map(|at| players[at].durable).collect();
+        over.sort_unstable();
+        for player in over {
+            self.leave(player);
         }
     }
 
@@ -244,6 +253,22 @@ impl World {
         let lanes = &mut self.scratch.creature_lanes;
         lanes.iter_mut().for_each(crate::step::Lane::clear);
         creatures::think_all(&mut self.columns, &mut self.minds, lanes, &self.bins, &self.handles, &setting);
+    }
+
+    /// Whoever is hunted sees the hunter first. In the order of ids: places are few.
+    fn note_threats(&mut self) {
+        let until = self.now + combat::THREAT_SECONDS * self.config.ticks_per_second;
+        let scratch = &mut self.scratch;
+        scratch.threats.clear();
+        for lane in &scratch.creature_lanes {
+            scratch.threats.extend_from_slice(&lane.threats);
+        }
+        scratch.threats.sort_unstable();
+        for (target, hunter) in &scratch.threats {
+            if let Some(row) = self.handles.row_of(*target) {
+                self.players[row.at()].threaten(*hunter, until);
+            }
+        }
     }
 
     fn apply_hits(&mut self) {

@@ -63,6 +63,7 @@ pub(crate) struct Scratch {
     pub(crate) paths: PerThread<path::Search>,
     pub(crate) views: PerThread<interest::Search>,
     pub(crate) hits: Vec<Hit>,
+    pub(crate) threats: Vec<(EntityId, EntityId)>,
     pub(crate) rows: Vec<Row>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) alarms: Vec<(i32, i32)>,
@@ -90,6 +91,14 @@ pub struct Setting<'a> {
     pub rules: Rules,
     /// What stops a body.
     pub walls: &'a Walls,
+}
+
+impl Setting<'_> {
+    /// So many milliseconds in ticks.
+    #[must_use]
+    pub fn ticks(&self, ms: u32) -> u32 {
+        ms * self.ticks_per_second / 1000
+    }
 }
 
 /// What has happened so far, and how full the zone is.
@@ -316,6 +325,7 @@ impl Scratch {
             paths: PerThread::new(path::Search::default),
             views: PerThread::new(|| interest::Search::warm(n_rows)),
             hits: Vec::with_capacity(n_rows.max(1024)),
+            threats: Vec::with_capacity(n_rows),
             rows: Vec::with_capacity(n_rows),
             facts: Vec::with_capacity(2 * n_players.max(64)),
             alarms: Vec::with_capacity(n_rows.max(64)),

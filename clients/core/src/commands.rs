@@ -1,13 +1,12 @@
 //! The newest commands by tick: for sending them again, and for predicting with them again.
 
 use crate::Nanos;
+use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
 use netproto::{Acks, COMMANDS_MAX, Command, Follow, Move};
 
 /// Ticks that are remembered: longer than any command waits for its answer.
 pub const COMMANDS_KEPT: usize = 32;
-/// Ticks for which both kernels repeat the last command when one is missing. Source: docs/PROTOCOL.md "Input".
-const REPEATS_MAX: u32 = 3;
 
 /// A ring of commands, one per tick.
 #[derive(Clone, Debug)]

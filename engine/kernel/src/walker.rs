@@ -3,6 +3,9 @@
 use crate::angle::polar;
 use netproto::{Command, Move, MoveState, WAYPOINTS_MAX};
 
+/// A missing command is made up by repeating the last one this often; then the body stops.
+pub const REPEATS_MAX: u32 = 3;
+
 /// Numbers of the one class so far. They belong to the kernel version: both kernels hold the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {

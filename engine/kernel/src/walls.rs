@@ -75,7 +75,8 @@ impl Walls {
         }
     }
 
-    /// The middle of the free cell nearest to a point, searched in growing squares.
+    /// The middle of a free cell near a point: searched in growing squares, the nearest of the first square that
+    /// has one.
     ///
     /// - Cost: one pass over the squares until a free cell is found.
     ///
@@ -85,14 +86,19 @@ impl Walls {
     pub fn free_near(&self, x_mm: i32, y_mm: i32) -> (i32, i32) {
         let middle = |v: i32| (v & !(CELL_MM - 1)) + CELL_MM / 2;
         for radius in 0..self.tiles_per_side * TILE_CELLS as i32 {
+            let mut nearest: Option<(i32, (i32, i32))> = None;
             for dy in -radius..=radius {
                 let step = if dy.abs() == radius { 1 } else { (2 * radius).max(1) };
                 for dx in (-radius..=radius).step_by(step as usize) {
                     let (x, y) = (middle(x_mm + dx * CELL_MM), middle(y_mm + dy * CELL_MM));
-                    if !self.blocked(x, y) {
-                        return (x, y);
+                    let d2 = dx * dx + dy * dy;
+                    if !self.blocked(x, y) && nearest.is_none_or(|(best, _)| d2 < best) {
+                        nearest = Some((d2, (x, y)));
                     }
                 }
+            }
+            if let Some((_, place)) = nearest {
+                return place;
             }
         }
         panic!("no free cell in a bitmap of {} tiles", self.n_tiles());

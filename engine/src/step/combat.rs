@@ -17,9 +17,9 @@ use rayon::prelude::*;
 /// How long a hit keeps its attacker in the victim's view, whatever the distance ranks.
 pub const THREAT_SECONDS: u32 = 3;
 /// A hit that was not shown by then is not worth showing.
-const HIT_SHOWN_TICKS: u32 = 20;
+const HIT_SHOWN_MS: u32 = 1_000;
 /// How long a dead creature lies.
-const CORPSE_TICKS: u32 = 30;
+const CORPSE_MS: u32 = 1_500;
 
 /// Phase 4a: finds who is in reach of each swing. Reads the index of the last tick and present positions.
 ///
@@ -138,7 +138,7 @@ impl Wounds<'_> {
             fatal,
         });
         for row in [source_row, hit.target_row] {
-            self.tell(row, body, setting.now);
+            self.tell(row, body, setting);
         }
     }
 
@@ -171,12 +171,12 @@ impl Wounds<'_> {
     fn wound_creature(&mut self, hit: &Hit, source_row: Row, fatal: bool, setting: &Setting) {
         let mind = &mut self.minds[hit.target_row.at() - self.players.len()];
         if fatal {
-            mind.die(setting.now + CORPSE_TICKS);
+            mind.die(setting.now + setting.ticks(CORPSE_MS));
             self.columns.act(hit.target_row, Action::None, 0, 0);
             self.stop(hit.target_row);
         } else if source_row.at() < self.players.len() {
             let kind = self.columns.kind[hit.target_row.at()];
-            provoke(mind, setting.content.creatures[kind as usize].temper, hit.source, setting.now);
+            provoke(mind, setting.content.creatures[kind as usize].temper, hit.source, setting);
         }
     }
 
@@ -185,7 +185,7 @@ impl Wounds<'_> {
     }
 
     /// Queues a timed event for the client behind a row, if there is one.
-    fn tell(&mut self, row: Row, body: TimedBody, now: u32) {
+    fn tell(&mut self, row: Row, body: TimedBody, setting: &Setting) {
         let at = row.at();
         if at >= self.clients.len() || !self.clients[at].is_attached {
             return;
@@ -193,7 +193,13 @@ impl Wounds<'_> {
         let client = &mut self.clients[at];
         let sequence = client.next_timed;
         client.next_timed = sequence.wrapping_add(1);
-        self.timeds[at].push(Pending { body, tick: now, expires: now + HIT_SHOWN_TICKS, sequence, sent: 0 });
+        self.timeds[at].push(Pending {
+            body,
+            tick: setting.now,
+            expires: setting.now + setting.ticks(HIT_SHOWN_MS),
+            sequence,
+            sent: 0,
+        });
     }
 }
 

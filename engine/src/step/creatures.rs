@@ -22,9 +22,11 @@ const ELBOW_MM: i32 = 900;
 /// The push, per neighbour and axis at most.
 const PUSH_MM_PER_TICK: i32 = 30;
 /// How long it runs, and how long it remembers a grudge.
-const EXCITED_TICKS: u32 = 120;
+const EXCITED_MS: u32 = 6_000;
 /// From the end of a corpse to the next life.
-const GONE_TICKS: u32 = 100;
+const GONE_MS: u32 = 5_000;
+/// How long it rests or strolls, at least and at most.
+const IDLE_MS: (u32, u32) = (3_000, 10_000);
 /// A bite still lands when its target has moved this much out of reach.
 const LUNGE_MM: i32 = 600;
 
@@ -75,9 +77,9 @@ impl Mind {
 }
 
 /// A creature was hit: by its temper it runs away or strikes back.
-pub fn provoke(mind: &mut Mind, temper: Temper, by: EntityId, now: u32) {
+pub fn provoke(mind: &mut Mind, temper: Temper, by: EntityId, setting: &Setting) {
     mind.state = if temper == Temper::Flees { State::Flee } else { State::Chase };
-    (mind.target, mind.until) = (by, now + EXCITED_TICKS);
+    (mind.target, mind.until) = (by, setting.now + setting.ticks(EXCITED_MS));
 }
 
 /// What a thinking creature sees of the others: everything is as it was after the movement step.
@@ -152,14 +154,14 @@ fn step(mind: &mut Mind, mut body: Body<'_>, scene: &Scene<'_>, lane: &mut Lane)
     let now = scene.setting.now;
     match mind.state {
         State::Corpse if mind.until <= now => {
-            (mind.state, mind.until) = (State::Gone, now + GONE_TICKS);
+            (mind.state, mind.until) = (State::Gone, now + scene.setting.ticks(GONE_MS));
             lane.ended.push(body.row);
         }
         State::Gone if mind.until <= now => lane.reborn.push(body.row),
         State::Corpse | State::Gone => {}
         _ if mind.bite_at != 0 => body.bite(mind, scene, lane),
-        State::Chase | State::Flee if is_turn(mind.den, now, THINK_FAST) => body.run(mind, scene),
-        State::Rest | State::Wander if is_turn(mind.den, now, THINK_SLOW) => body.idle(mind, scene),
+        State::Chase | State::Flee if is_turn(mind.den, now, THINK_FAST) => body.run(mind, scene, lane),
+        State::Rest | State::Wander if is_turn(mind.den, now, THINK_SLOW) => body.idle(mind, scene, lane),
         _ => {}
     }
 }
@@ -179,20 +181,22 @@ impl Body<'_> {
     }
 
     /// At ease: looks around, strolls or rests.
-    fn idle(&mut self, mind: &mut Mind, scene: &Scene<'_>) {
+    fn idle(&mut self, mind: &mut Mind, scene: &Scene<'_>, lane: &mut Lane) {
         let creature = *self.creature(scene);
         let now = scene.setting.now;
         let (nearest, push) = scene.look_around(self.row, &creature);
         if let Some(target) = nearest.filter(|_| creature.temper != Temper::FightsBack) {
-            provoke(mind, creature.temper, target, now);
-            return self.run(mind, scene);
+            provoke(mind, creature.temper, target, scene.setting);
+            return self.run(mind, scene, lane);
         }
         if mind.until <= now {
             let chance = |low, high, salt| {
                 within(draw(scene.setting.seed, now.wrapping_add(salt), mind.den, Purpose::Wander), low, high)
             };
             mind.state = if mind.state == State::Rest { State::Wander } else { State::Rest };
-            mind.until = now + chance(60, 200, 1 << 30) as u32;
+            let (least, most) =
+                (scene.setting.ticks(IDLE_MS.0) as i32, scene.setting.ticks(IDLE_MS.1) as i32);
+            mind.until = now + chance(least, most, 1 << 30) as u32;
             let (dx, dy) = (chance(-ROAM_MM, ROAM_MM, 1 << 29), chance(-ROAM_MM, ROAM_MM, 1 << 28));
             mind.goal = (mind.home.0 + dx, mind.home.1 + dy);
         }
@@ -208,7 +212,7 @@ impl Body<'_> {
     }
 
     /// Excited: after the target, or away from it.
-    fn run(&mut self, mind: &mut Mind, scene: &Scene<'_>) {
+    fn run(&mut self, mind: &mut Mind, scene: &Scene<'_>, lane: &mut Lane) {
         let creature = *self.creature(scene);
         let now = scene.setting.now;
         let place = scene.place(self.row);
@@ -224,6 +228,7 @@ impl Body<'_> {
         if mind.state == State::Flee {
             return self.go((push.0 - ahead.0, push.1 - ahead.1));
         }
+        lane.threats.push((mind.target, scene.id[self.row.at()]));
         let reach = i64::from(creature.bite_reach_mm);
         if distance2(place, target) > reach * reach * 3 / 4 {
             return self.go((ahead.0 + push.0, ahead.1 + push.1));
@@ -245,7 +250,7 @@ impl Body<'_> {
             return;
         }
         mind.bite_at = 0;
-        mind.until = scene.setting.now + EXCITED_TICKS;
+        mind.until = scene.setting.now + scene.setting.ticks(EXCITED_MS);
         let Some(target_row) = scene.living(mind.target) else { return };
         let reach = i64::from(self.creature(scene).bite_reach_mm + LUNGE_MM);
         if distance2(scene.place(self.row), scene.place(target_row)) <= reach * reach {
@@ -317,10 +322,21 @@ mod tests {
 
     #[test]
     fn a_hit_makes_a_deer_run_and_a_boar_strike_back() {
+        let (content, walls) = (crate::Content::standard(20), kernel::walls::Walls::open(1));
+        let setting = Setting {
+            seed: 1,
+            now: 10,
+            ticks_per_second: 20,
+            side_mm: 60_000,
+            spawn_radius_mm: 0,
+            content: &content,
+            rules: kernel::walker::Rules::at(20),
+            walls: &walls,
+        };
         let mut mind = Mind::default();
-        provoke(&mut mind, Temper::Flees, EntityId(7), 10);
+        provoke(&mut mind, Temper::Flees, EntityId(7), &setting);
         assert_eq!(mind.state, State::Flee);
-        provoke(&mut mind, Temper::FightsBack, EntityId(7), 10);
-        assert_eq!((mind.state, mind.target), (State::Chase, EntityId(7)));
+        provoke(&mut mind, Temper::FightsBack, EntityId(7), &setting);
+        assert_eq!((mind.state, mind.target, mind.until), (State::Chase, EntityId(7), 130));
     }
 }

@@ -41,6 +41,8 @@ pub struct Lane {
     pub swings: Vec<Swing>,
     /// Hits found.
     pub hits: Vec<Hit>,
+    /// Who is hunted, and by whom.
+    pub threats: Vec<(EntityId, EntityId)>,
     /// Facts for players, in row order.
     pub facts: Vec<Fact>,
     /// Places where something appeared, vanished or jumped: viewers near by look again.
@@ -60,6 +62,7 @@ impl Lane {
     pub fn clear(&mut self) {
         self.swings.clear();
         self.hits.clear();
+        self.threats.clear();
         self.facts.clear();
         self.alarms.clear();
         self.ended.clear();
@@ -73,6 +76,7 @@ impl Lane {
         Self {
             swings: Vec::with_capacity(LANE_ROWS),
             hits: Vec::with_capacity(LANE_ROWS * 4),
+            threats: Vec::with_capacity(LANE_ROWS),
             facts: Vec::with_capacity(LANE_ROWS),
             alarms: Vec::with_capacity(LANE_ROWS),
             ended: Vec::with_capacity(LANE_ROWS),

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 /// From death to the return.
 pub const RESPAWN_SECONDS: u32 = 3;
 /// How long a swing shows.
-const SWING_SHOWN_TICKS: u32 = 5;
+const SWING_SHOWN_MS: u32 = 250;
 
 /// One run of players with their columns.
 struct Run<'a> {
@@ -125,13 +125,17 @@ impl Run<'_> {
         search: &mut Search,
         setting: &Setting,
     ) {
-        let Move::Goal(goal) = command.movement else { return };
-        if setting.now < player.path_ready {
-            return;
+        if let Move::Goal(goal) = command.movement {
+            player.asked = Some((setting.now, (goal.x_mm as i32, goal.y_mm as i32)));
+        } else if player.walker.state != MoveState::Goal {
+            player.asked = None; // whoever steers has forgotten the click
         }
+        let Some((goal_tick, goal)) = player.asked.filter(|_| player.path_ready <= setting.now) else {
+            return;
+        };
+        player.asked = None;
         player.path_ready = setting.now + path::EVERY_TICKS;
-        let goal = (goal.x_mm as i32, goal.y_mm as i32);
-        player.path = path::find(search, setting.walls, place, goal, setting.now);
+        player.path = path::find(search, setting.walls, place, goal, (goal_tick, setting.now));
         lane.facts.push(Fact { player: player.durable, body: FactBody::Path(player.path) });
     }
 
@@ -149,7 +153,7 @@ impl Run<'_> {
         }
         player.swing_ready = setting.now + u32::from(setting.content.class.swing.wait_ticks);
         player.own_changed = true;
-        self.show(at, Action::Swing, Some(deed), setting.now + SWING_SHOWN_TICKS);
+        self.show(at, Action::Swing, Some(deed), setting.now + setting.ticks(SWING_SHOWN_MS));
         lane.swings.push(Swing { row: Row((self.first + at) as u32), aim: deed.aim as u8 });
         lane.n_swings += 1;
     }

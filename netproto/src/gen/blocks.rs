@@ -354,7 +354,7 @@ pub struct Own {
     ///
     /// - Units: mm.
     pub y_mm: u32,
-    /// Sent while it differs from what was acknowledged.
+    /// Sent when something changed that a client cannot foresee, and again when that snapshot is lost.
     pub state: Option<OwnState>,
 }
 

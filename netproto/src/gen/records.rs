@@ -183,7 +183,7 @@ impl Walls {
     }
 }
 
-/// Answer to a goal: where both movement kernels walk from the effective tick on.
+/// Answer to a goal: where both movement kernels walk from the effective tick on. Of goals that come faster than every 4 ticks only the newest is answered; until then both walk straight.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Path {
     /// Tick of the command that set the goal.
@@ -319,7 +319,7 @@ pub enum Record {
     Refused(Refused),
     /// Part of the wall bitmap: whole tiles of 512 bytes in row order, one lz4 block.
     Walls(Walls),
-    /// Answer to a goal: where both movement kernels walk from the effective tick on.
+    /// Answer to a goal: where both movement kernels walk from the effective tick on. Of goals that come faster than every 4 ticks only the newest is answered; until then both walk straight.
     Path(Path),
     /// Something the player should read, such as the zone going down.
     Notice(Notice),

@@ -21,11 +21,19 @@ pub(crate) struct Budget {
     rate: u32,
     filled_at: Instant,
     grown_at: Instant,
+    /// Packets the path had lost at the last visit.
+    lost_packets: u64,
 }
 
 impl Budget {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { tokens: i64::from(BURST_BYTES), rate: RATE_START, filled_at: now, grown_at: now }
+        Self {
+            tokens: i64::from(BURST_BYTES),
+            rate: RATE_START,
+            filled_at: now,
+            grown_at: now,
+            lost_packets: 0,
+        }
     }
 
     /// How many bytes may leave now. Call only when something waits: that is what lets the rate grow.
@@ -49,8 +57,18 @@ impl Budget {
         self.tokens = self.tokens.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
+    /// The path has lost `total` packets since its start. To be told at every visit: what was lost while nothing
+    /// waited is no reason to send the next record slower.
+    pub(crate) fn handle_lost_total(&mut self, now: Instant, total: u64, something_waits: bool) {
+        let grew = total > self.lost_packets;
+        self.lost_packets = total;
+        if grew && something_waits {
+            self.handle_loss(now);
+        }
+    }
+
     /// The path lost packets: slow down.
-    pub(crate) fn handle_loss(&mut self, now: Instant) {
+    fn handle_loss(&mut self, now: Instant) {
         self.rate = (self.rate / 2).max(RATE_MIN);
         self.grown_at = now;
     }
@@ -197,6 +215,19 @@ mod tests {
         assert_eq!(budget.rate, RATE_MAX);
         budget.handle_loss(start + GROWTH * 10);
         assert_eq!(budget.rate, RATE_MAX / 2);
+    }
+
+    #[test]
+    fn only_what_is_lost_while_a_record_waits_slows_the_budget() {
+        let start = Instant::now();
+        let mut budget = Budget::new(start);
+        budget.handle_lost_total(start, 40, false);
+        budget.handle_lost_total(start, 40, true);
+        assert_eq!(budget.rate, RATE_START);
+        budget.handle_lost_total(start, 41, true);
+        assert_eq!(budget.rate, RATE_START / 2);
+        budget.handle_lost_total(start, 41, true);
+        assert_eq!(budget.rate, RATE_START / 2);
     }
 
     #[test]

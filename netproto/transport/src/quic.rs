@@ -37,7 +37,6 @@ pub(crate) struct QuicPeer {
     /// The last record was written and the stream finished.
     finished: bool,
     careful_until: Option<Instant>,
-    lost_packets: u64,
 }
 
 impl QuicPeer {
@@ -51,7 +50,6 @@ impl QuicPeer {
             readable: false,
             finished: false,
             careful_until: None,
-            lost_packets: 0,
         }
     }
 
@@ -152,7 +150,8 @@ impl QuicPeer {
                 Err(error) => return self.break_off(head, lane, pass, &error.to_string()),
             }
         }
-        head.unread = true;
+        // A stream that is not open yet announces itself with a packet.
+        head.unread = self.open && left == 0;
     }
 
     /// Moves stream bytes into the reader, at most one longest record beyond what it holds.
@@ -196,6 +195,8 @@ impl QuicPeer {
 
     pub(crate) fn send(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
         let framed = self.write_frame(head, lane, pass);
+        let lost = self.conn.stats().path.lost_packets;
+        head.budget.handle_lost_total(pass.now, lost, !head.records.is_empty());
         let recorded = self.write_records(head, pass);
         if recorded {
             self.careful_until = Some(pass.now + RECORD_CARE);
@@ -227,7 +228,6 @@ impl QuicPeer {
         }
         let mut wrote = false;
         if !head.records.is_empty() {
-            self.learn_loss(head, pass.now);
             let demand = head.budget.handle_demand(pass.now);
             let allowed = if refusing { usize::MAX } else { demand };
             let waiting = head.records.waiting();
@@ -246,14 +246,6 @@ impl QuicPeer {
             wrote = true;
         }
         wrote
-    }
-
-    fn learn_loss(&mut self, head: &mut Head, now: Instant) {
-        let lost = self.conn.stats().path.lost_packets;
-        if lost > self.lost_packets {
-            self.lost_packets = lost;
-            head.budget.handle_loss(now);
-        }
     }
 
     /// Every packet the connection wants to send now. At least one call per visit even if nothing was written:

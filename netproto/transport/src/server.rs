@@ -4,6 +4,8 @@
 //! `serve_door`. Admitted peers are advanced in the two passes only, strangers only at the door.
 mod passes;
 mod rounds;
+#[cfg(test)]
+mod tests;
 
 use crate::cert::{Identity, IdentityError};
 use crate::counters::Counters;
@@ -187,7 +189,8 @@ impl Server {
         if (1..=RECORD_BYTES_MAX).contains(&record.len()) {
             slot.head.records.push(now, record);
         }
-        if was == Stage::Admitted {
+        // Admitted since the last round of the door: it has not forgotten the place yet.
+        if was == Stage::Admitted && !self.at_door.contains(&peer.index()) {
             self.at_door.push(peer.index());
         }
         self.counters.hellos_refused += 1;

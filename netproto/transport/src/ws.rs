@@ -1,8 +1,10 @@
 //! One WebSocket connection of the server. TCP does the work; what is left is to never let it pile up.
 //!
-//! A frame that cannot be written at once is dropped: what TCP still holds is older anyway. Records wait in the
-//! peer's queue and leave by the budget.
+//! At most one frame waits for TCP to take it; newer ones are dropped meanwhile. Records wait in the peer's queue
+//! and leave by the budget.
 pub(crate) mod frame;
+#[cfg(test)]
+mod tests;
 pub(crate) mod upgrade;
 
 use crate::event::{CloseCode, CloseReason, Link, PeerStats, shorten};
@@ -25,11 +27,15 @@ const STATUS_BASE: u16 = 4000;
 pub(crate) struct WsPeer {
     stream: TcpStream,
     wire_major: u16,
-    /// Bytes of an unfinished request head or frame.
+    /// Bytes of an unfinished request head or frame, or what the last visit left.
     partial: Vec<u8>,
+    /// When the frames came that the last visit left in `partial`; `None` when it took all that were whole.
+    left_at: Option<Instant>,
     /// Bytes TCP did not take yet, from `out_at` on.
     out: Vec<u8>,
     out_at: usize,
+    /// `out` ends with an unsent frame.
+    out_has_frame: bool,
     /// When the socket said that it has bytes; `None` when it was empty at the last read.
     readable_at: Option<Instant>,
     /// The peer's FIN has come, maybe behind bytes not yet read.
@@ -51,8 +57,10 @@ impl WsPeer {
             stream,
             wire_major,
             partial: Vec::new(),
+            left_at: None,
             out: Vec::new(),
             out_at: 0,
+            out_has_frame: false,
             readable_at: Some(now),
             hung_up: false,
             heard_at: now,
@@ -101,16 +109,20 @@ impl WsPeer {
         if head.stage == Stage::Greeted {
             return;
         }
-        let Some(arrived) = self.readable_at else { return };
+        let Some(arrived) = self.left_at.or(self.readable_at) else { return };
         self.read_all(arrived, head, lane, pass);
-        head.unread = self.readable_at.is_some() && !self.gone;
+        let unread = self.left_at.is_some() || (self.readable_at.is_some() && !self.gone);
+        // A greeted peer is not read; its admission sets the mark again.
+        head.unread = unread && head.stage != Stage::Greeted;
     }
 
     fn read_all(&mut self, arrived: Instant, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
         let mut bytes = std::mem::take(&mut lane.scratch);
         bytes.clear();
         bytes.append(&mut self.partial);
-        let outcome = self.read_into(&mut bytes, lane, pass.now);
+        // What was left is taken first: until then TCP holds back the rest.
+        let left = self.left_at.take().is_some();
+        let outcome = if left && !self.gone { Ok(()) } else { self.read_into(&mut bytes, lane, pass.now) };
         match head.stage {
             Stage::Handshaking => self.upgrade(&mut bytes, head, lane, pass),
             Stage::Waiting | Stage::Admitted => self.read_frames(&mut bytes, arrived, head, lane, pass),
@@ -173,7 +185,7 @@ impl WsPeer {
         }
     }
 
-    /// Takes whole frames off the front of `bytes` and leaves the rest.
+    /// Takes whole frames off the front of `bytes`, as far as this stage and pass allow, and leaves the rest.
     fn read_frames(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -184,7 +196,9 @@ impl WsPeer {
     ) {
         let mut at = 0;
         let mut n_datagrams = 0;
-        while matches!(head.stage, Stage::Waiting | Stage::Admitted) {
+        let mut n_records = 0;
+        let n_records_max = pass.limits.records_per_pass;
+        while n_records < n_records_max && matches!(head.stage, Stage::Waiting | Stage::Admitted) {
             let frame = match frame::decode(&mut bytes[at..], MESSAGE_BYTES_MAX) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
@@ -211,6 +225,7 @@ impl WsPeer {
                             &FrameError::TooLong { len: len as u64, max },
                         );
                     }
+                    n_records += 1;
                     head.deliver_record(lane, Link::WebSocket, record);
                 }
                 (Kind::Binary, _) => return self.break_off(head, lane, pass, &FrameError::Reserved(0x82)),
@@ -225,6 +240,8 @@ impl WsPeer {
             at += frame.payload.end;
         }
         bytes.drain(..at);
+        let stopped = n_records >= n_records_max || head.stage == Stage::Greeted;
+        self.left_at = (stopped && !bytes.is_empty()).then_some(arrived);
     }
 
     /// Answers only when nothing waits: a flood of pings must not fill memory.
@@ -276,11 +293,10 @@ impl WsPeer {
         }
     }
 
-    /// Records by the budget, then the frame, in one write. Nothing is added while older bytes wait.
+    /// Records by the budget, then the frame, in one write. While older bytes wait, at most one frame is added.
     fn write_play(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
         if self.unsent() > 0 {
-            lane.counters.drops_frame += u64::from(!head.frame.is_empty());
-            return;
+            return self.append_frame(head, lane, pass);
         }
         let mut bytes = std::mem::take(&mut lane.scratch);
         bytes.clear();
@@ -295,9 +311,25 @@ impl WsPeer {
         let n = self.write(&bytes, lane);
         self.out.extend_from_slice(&bytes[n..]);
         if self.unsent() > 0 {
+            self.out_has_frame = !head.frame.is_empty();
             self.blocked_since.get_or_insert(pass.now);
         }
         lane.scratch = bytes;
+    }
+
+    /// Puts the frame behind bytes that TCP did not take yet, unless one waits there already: only the answer
+    /// to a later frame tells the owner that a dropped one is gone, so there must be a frame that arrives.
+    fn append_frame(&mut self, head: &Head, lane: &mut Lane, pass: &Pass<'_>) {
+        if head.frame.is_empty() {
+            return;
+        }
+        if self.out_has_frame {
+            lane.counters.drops_frame += 1;
+            return;
+        }
+        frame::encode(&mut self.out, Kind::Binary, &[KIND_DATAGRAM], &pass.outbox[head.frame.clone()]);
+        self.out_has_frame = true;
+        lane.counters.frames_out += 1;
     }
 
     fn write_refusal(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
@@ -343,6 +375,7 @@ impl WsPeer {
         }
         if self.unsent() == 0 {
             self.out_at = 0;
+            self.out_has_frame = false;
             self.out.clear();
             self.out.shrink_to(256);
         } else {

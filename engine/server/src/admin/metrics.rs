@@ -98,6 +98,7 @@ impl Board {
             ("datagram_bad", peers.datagrams_bad),
             ("datagram_flood", peers.datagrams_flood),
             ("datagram_stray", peers.datagrams_stray),
+            ("record_unknown", peers.records_unknown),
         ];
         for (cause, n) in socket_drops(sockets).chain(ours) {
             page.value("arcane_drops_total", &format!("cause=\"{cause}\""), n as f64);

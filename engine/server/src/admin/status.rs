@@ -92,6 +92,7 @@ fn refused(numbers: &Numbers) -> Value {
         ("datagrams_bad", peers.datagrams_bad),
         ("datagrams_flood", peers.datagrams_flood),
         ("datagrams_stray", peers.datagrams_stray),
+        ("records_unknown", peers.records_unknown),
         ("panics", peers.panics),
     ] {
         map.insert(name.to_owned(), json!(n));

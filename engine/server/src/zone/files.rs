@@ -24,6 +24,25 @@ pub fn make_data_dir(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the data directory {} (data_dir)", path.display()))
 }
 
+/// Takes the data directory for as long as the returned file is open: two zones on one would give out the same
+/// ids and overwrite each other's files.
+///
+/// # Errors
+/// When another process has it, or it cannot be locked.
+pub fn lock_data_dir(path: &Path) -> anyhow::Result<fs::File> {
+    let dir = fs::File::open(path)
+        .with_context(|| format!("cannot open the data directory {} (data_dir)", path.display()))?;
+    match dir.try_lock() {
+        Ok(()) => Ok(dir),
+        Err(fs::TryLockError::WouldBlock) => anyhow::bail!(
+            "another zone runs on the data directory {} (data_dir): stop it, or give this one its own",
+            path.display()
+        ),
+        Err(fs::TryLockError::Error(error)) => Err(error)
+            .with_context(|| format!("cannot lock the data directory {} (data_dir)", path.display())),
+    }
+}
+
 /// The high half of every durable id that this process gives out: writer 16 bits, epoch 16 bits. Each start has
 /// an epoch of its own, so an id is never given out twice.
 ///
@@ -41,6 +60,8 @@ pub fn next_id_high(data_dir: &Path) -> anyhow::Result<u32> {
     };
     let epoch = last.checked_add(1).with_context(|| format!("all epochs of {} are used", path.display()))?;
     replace(&path, format!("{epoch}\n").as_bytes())
+        // Without this the old name may be back after a power cut, and with it the old epoch.
+        .and_then(|()| fs::File::open(data_dir)?.sync_all())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(WRITER << 16 | u32::from(epoch))
 }
@@ -95,6 +116,16 @@ mod tests {
         assert!(next_id_high(dir.path()).unwrap_err().to_string().contains("all epochs"));
         fs::write(dir.path().join(EPOCH_FILE), "rubbish").unwrap();
         assert!(next_id_high(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_data_directory_belongs_to_one_zone_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock_data_dir(dir.path()).unwrap();
+        let text = lock_data_dir(dir.path()).unwrap_err().to_string();
+        assert!(text.contains("another zone") && text.contains(&dir.path().display().to_string()), "{text}");
+        drop(first);
+        lock_data_dir(dir.path()).unwrap();
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub fn run(config: &Config, settings: &Settings, ready_file: Option<&Path>) -> a
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let cores = cores(config, settings)?;
     files::make_data_dir(&config.data_dir)?;
+    let _data_dir_lock = files::lock_data_dir(&config.data_dir)?;
     jobs::sys::set_affinity(cores.as_slice()).context("cannot bind the process to its cores")?;
     let rate = config.zone.ticks_per_second;
     let (admin_addr, reporter) = admin::start(config.admin, rate).with_context(|| {
@@ -85,6 +86,12 @@ pub fn run(config: &Config, settings: &Settings, ready_file: Option<&Path>) -> a
         ready.write(path)?;
     }
     tracing::info!(listen = %ready.listen, admin = %ready.admin, pin = ready.pin, %cores, "the zone is up");
+    if !ready.listen.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            listen = %ready.listen,
+            "others can reach this address, but without tickets only players of this machine may come in"
+        );
+    }
     zone.run(&group, &reporter, &stop);
     tracing::info!(tick = zone.world.now(), "the zone has drained");
     Ok(ExitCode::SUCCESS)

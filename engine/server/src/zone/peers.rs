@@ -28,6 +28,8 @@ pub type Player = DurableId;
 const HELLO_MAGIC: &[u8] = b"ARCN";
 /// Room for the text of a refusal, in bytes. Source: docs/PROTOCOL.md "Records".
 const TEXT_BYTES_MAX: usize = 1000;
+/// Records with an unknown opcode that are skipped on one connection: a newer client means well, but not more often.
+const UNKNOWN_RECORDS_MAX: u32 = 16;
 
 /// What the owner of the sockets must do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,8 @@ pub struct PeerCounts {
     pub datagrams_flood: u64,
     /// Datagrams of peers that are not in, or not any more.
     pub datagrams_stray: u64,
+    /// Records with an opcode that this build does not know.
+    pub records_unknown: u64,
     /// Events whose handling panicked.
     pub panics: u64,
 }
@@ -103,7 +107,9 @@ struct Peer {
     link: Link,
     conduct: Conduct,
     has_walls: bool,
-    has_spoken: bool,
+    /// It has sent a command, so it has its Welcome and the token therein.
+    has_commanded: bool,
+    n_unknown_records: u32,
 }
 
 /// Every admitted connection of a zone.
@@ -180,9 +186,18 @@ impl Peers {
             self.refuse(old, Refusal::ResumedElsewhere, "you came back on another connection");
         }
         let has_walls = hello.wall_hash == self.greeting.wall_hash;
-        self.insert(Peer { id, player, link, conduct: Conduct::new(now), has_walls, has_spoken: false });
+        let conduct = Conduct::new(now);
+        self.insert(Peer {
+            id,
+            player,
+            link,
+            conduct,
+            has_walls,
+            has_commanded: false,
+            n_unknown_records: 0,
+        });
         let token = random_token();
-        self.tokens.give(player, token);
+        self.tokens.give(player, token, known.map(|_| &hello.resume_token));
         self.fresh.insert(player, token);
         self.acts.push_back(Act::Admit { peer: id });
         let in_flight_max = match link {
@@ -231,11 +246,23 @@ impl Peers {
                 inputs.push(Input::Leave { player });
                 self.acts.push_back(Act::Close { peer: id, code: CloseCode::Done });
             }
+            Ok(Record::Unknown { opcode }) => self.handle_unknown(id, opcode, inputs),
             Ok(other) => {
                 let text = format!("record {} is not a client's to send", other.opcode());
                 self.end(id, Refusal::BadRecord, &text, inputs);
             }
             Err(error) => self.end(id, Refusal::BadRecord, &error.to_string(), inputs),
+        }
+    }
+
+    /// A record of a newer client is skipped, as docs/PROTOCOL.md "Versions" promises.
+    fn handle_unknown(&mut self, id: PeerId, opcode: u8, inputs: &mut Vec<Input>) {
+        self.counts.records_unknown += 1;
+        let Some(row) = self.row_mut(id) else { return };
+        row.n_unknown_records += 1;
+        if row.n_unknown_records > UNKNOWN_RECORDS_MAX {
+            let text = format!("too many records that this zone does not know, the last of opcode {opcode}");
+            self.end(id, Refusal::BadRecord, &text, inputs);
         }
     }
 
@@ -271,10 +298,11 @@ impl Peers {
             return;
         };
         let player = row.player;
-        if !std::mem::replace(&mut row.has_spoken, true) {
+        let has_commands = packet.n_commands > 0;
+        // Acknowledgements alone prove nothing: a client sends them before it has seen its Welcome.
+        if has_commands && !std::mem::replace(&mut row.has_commanded, true) {
             self.tokens.confirm(player);
         }
-        let has_commands = packet.n_commands > 0;
         let margin_2ms = if has_commands { schedule.margin_2ms(last_tick, packet.tick, arrived) } else { 0 };
         inputs.push(Input::Packet { player, margin_2ms, packet });
     }

@@ -1,8 +1,8 @@
 //! Resume tokens: whoever shows one is that player again.
 //!
 //! A token is 32 random bytes: 8 that find the entry and 24 that prove it, compared in constant time, so that
-//! timing tells nothing about the secret. It is rotated on use; the one before stays good until the new
-//! connection has spoken, because a Welcome can be lost together with the connection that carried it.
+//! timing tells nothing about the secret. It is rotated on use; the one that was shown stays good until the new
+//! connection has sent a command, because a Welcome can be lost together with the connection that carried it.
 //! Source: docs/PROTOCOL.md "Hello".
 
 use std::collections::HashMap;
@@ -34,15 +34,19 @@ struct Held {
 }
 
 impl Tokens {
-    /// Makes `fresh`, which must be random, the token of a player; the one before stays good for now.
-    pub fn give(&mut self, player: DurableId, fresh: Token) {
-        let (finder, secret) = split(&fresh);
-        let before = self.by_player.remove(&player);
-        if let Some(oldest) = before.as_ref().and_then(|held| held.previous) {
-            self.by_finder.remove(&oldest);
+    /// Makes `fresh`, which must be random, the token of a player. Of those before, only the one that was `shown`
+    /// stays good for now: it is the one that the client surely has, however many Welcomes were lost since.
+    pub fn give(&mut self, player: DurableId, fresh: Token, shown: Option<&Token>) {
+        let previous = shown.filter(|shown| self.player(shown) == Some(player)).map(|shown| split(shown).0);
+        if let Some(before) = self.by_player.remove(&player) {
+            for old in [Some(before.current), before.previous].into_iter().flatten() {
+                if Some(old) != previous {
+                    self.by_finder.remove(&old);
+                }
+            }
         }
+        let (finder, secret) = split(&fresh);
         self.by_finder.insert(finder, (secret, player));
-        let previous = before.map(|held| held.current);
         self.by_player.insert(player, Held { current: finder, previous });
     }
 
@@ -104,8 +108,8 @@ mod tests {
     #[test]
     fn a_token_names_its_player_and_a_wrong_byte_names_nobody() {
         let mut tokens = Tokens::default();
-        tokens.give(ANNA, [1; 32]);
-        tokens.give(BERT, [2; 32]);
+        tokens.give(ANNA, [1; 32], None);
+        tokens.give(BERT, [2; 32], None);
         assert_eq!((tokens.player(&[1; 32]), tokens.player(&[2; 32])), (Some(ANNA), Some(BERT)));
         for at in 0..32 {
             let mut forged = [1; 32];
@@ -118,8 +122,8 @@ mod tests {
     #[test]
     fn a_used_token_is_good_until_the_new_one_is_confirmed() {
         let mut tokens = Tokens::default();
-        tokens.give(ANNA, [1; 32]);
-        tokens.give(ANNA, [2; 32]);
+        tokens.give(ANNA, [1; 32], None);
+        tokens.give(ANNA, [2; 32], Some(&[1; 32]));
         assert_eq!(tokens.player(&[1; 32]), Some(ANNA), "the welcome with the new token may be lost");
         tokens.confirm(ANNA);
         assert_eq!((tokens.player(&[1; 32]), tokens.player(&[2; 32])), (None, Some(ANNA)));
@@ -128,10 +132,23 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_hand_outlives_any_number_of_lost_welcomes() {
+        let mut tokens = Tokens::default();
+        tokens.give(ANNA, [1; 32], None);
+        for byte in 2..=50 {
+            tokens.give(ANNA, [byte; 32], Some(&[1; 32]));
+            assert_eq!((tokens.player(&[1; 32]), tokens.player(&[byte; 32])), (Some(ANNA), Some(ANNA)));
+            assert_eq!(tokens.n_tokens(), 2, "a token that nobody has shown stays good");
+        }
+        tokens.give(ANNA, [51; 32], Some(&[50; 32]));
+        assert_eq!(tokens.player(&[1; 32]), None, "a newer one was shown, so its Welcome had arrived");
+    }
+
+    #[test]
     fn a_player_never_holds_more_than_two_tokens_and_none_when_forgotten() {
         let mut tokens = Tokens::default();
         for byte in 1..=50 {
-            tokens.give(ANNA, [byte; 32]);
+            tokens.give(ANNA, [byte; 32], Some(&[byte - 1; 32]));
             assert!(tokens.n_tokens() <= 2);
         }
         tokens.forget(ANNA);

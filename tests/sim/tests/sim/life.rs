@@ -97,7 +97,7 @@ fn clicking_in_every_tick_is_answered_every_fourth() {
         tick(&mut world, &[join(ALICE)]);
         let start = place(&world, ALICE);
         let mut n_paths = 0;
-        for tick_number in 2..42 {
+        for tick_number in 2..42u32 {
             let goal = Goal { x_mm: start.0 as u32 + 100 * tick_number, y_mm: (1 << 22) - 1 };
             let click = Command { movement: Move::Goal(goal), deed: None };
             tick(&mut world, &[packet(ALICE, tick_number, click)]);
@@ -105,6 +105,14 @@ fn clicking_in_every_tick_is_answered_every_fourth() {
         }
         assert_eq!(n_paths, 10);
         assert!(place(&world, ALICE).1 > start.1, "a goal without a path is walked to straight");
+        for tick_number in 42..50 {
+            let follow = Command { movement: Move::Follow(netproto::Follow {}), deed: None };
+            tick(&mut world, &[packet(ALICE, tick_number, follow)]);
+            let answers_the_last =
+                |fact: &engine::Fact| matches!(fact.body, FactBody::Path(p) if p.goal_tick == 41);
+            n_paths += world.facts().iter().filter(|fact| answers_the_last(fact)).count();
+        }
+        assert_eq!(n_paths, 11, "the last click of all is answered in the end");
     });
 }
 
