@@ -141,16 +141,34 @@ fn a_second_hello_ends_the_connection() {
 }
 
 #[test]
-fn records_with_an_unknown_opcode_or_of_the_zone_end_the_connection() {
+fn a_record_of_the_zone_ends_the_connection() {
     let mut path = Vec::new();
     Path::default().encode(&mut path);
-    for bytes in [vec![200, 1, 2, 3], path] {
-        check(|zone, mut rogue| {
-            rogue.send_record(&bytes);
-            rogue.expect_refusal(Refusal::BadRecord);
-            zone.wait_number("/refused/BadRecord", 1);
-        });
-    }
+    check(|zone, mut rogue| {
+        rogue.send_record(&path);
+        rogue.expect_refusal(Refusal::BadRecord);
+        zone.wait_number("/refused/BadRecord", 1);
+    });
+}
+
+#[test]
+fn one_record_with_an_unknown_opcode_is_skipped_and_many_end_the_connection() {
+    check(|zone, mut rogue| {
+        rogue.send_record(&[200, 1, 2, 3]);
+        zone.wait_number("/refused/records_unknown", 1);
+        for _ in 0..10 {
+            let n = rogue.snapshots.len();
+            rogue.send_datagram(&encode(&rogue.packet(2)));
+            rogue.wait("the next snapshot", |rogue| rogue.snapshots.len() > n);
+        }
+        assert!(rogue.closed.is_none() && rogue.refusal().is_none(), "{:?}", rogue.closed);
+        for _ in 0..16 {
+            rogue.send_record(&[200, 1, 2, 3]);
+        }
+        rogue.expect_refusal(Refusal::BadRecord);
+        zone.wait_number("/refused/records_unknown", 17);
+        zone.wait_number("/refused/BadRecord", 1);
+    });
 }
 
 #[test]
