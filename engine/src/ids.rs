@@ -1,6 +1,7 @@
 //! Names of entities, and the table that finds their rows.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Place of an entity in the zone's columns. Rows move between ticks; to remember, keep an [`EntityId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,27 @@ impl EntityId {
         self.0 >> Self::HANDLE_BITS
     }
 }
+
+/// Hashes [`DurableId`]s, which servers give out: quick, and of no use against somebody who chooses the keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.0 = (self.0 ^ u64::from(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+}
+
+/// A map by [`DurableId`]; looked up for every packet, never walked through in a tick.
+pub type ByDurable<V> = HashMap<DurableId, V, BuildHasherDefault<IdHasher>>;
 
 /// Identity of a player beyond this zone and this run. Opaque halves: not every language has 64-bit integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -101,7 +101,6 @@ impl Search {
     /// Candidates whose key is below that of a player at the end of the reach. Held ones count as nearer than
     /// they are. Returns the slots of those that were met.
     fn collect(&mut self, place: (i32, i32), own: Row, reach_mm: i32, scene: &Scene<'_>) -> u64 {
-        let mut seen = 0;
         let n_players_max = scene.columns.n_players_max() as u32;
         let reach_key = square(reach_mm >> STEP_SHIFT) * WEIGHT_PLAYER;
         let limit = |weight: u32| {
@@ -129,12 +128,12 @@ impl Search {
                 rows[kept] = entry.row;
                 slots[kept] = slot;
                 kept += usize::from(is_near);
-                seen |= u64::from(is_near & (slot != FREE)) << (slot.wrapping_sub(1) & 63);
             }
             n += kept;
         });
         self.n = n;
-        seen
+        // Shifted by one place, so that those that are free fall out at the low end.
+        (slots[..n].iter().fold(0u128, |seen, slot| seen | 1 << slot) >> 1) as u64
     }
 
     /// Held entities beyond the search stay candidates, unless they are too far to be held at all.
@@ -155,7 +154,10 @@ impl Search {
     /// Whoever hit or hunts the player ranks first.
     fn rank_threats(&mut self, player: &Player, place: (i32, i32), scene: &Scene<'_>) {
         for (id, until) in player.threats {
-            let Some(row) = scene.handles.row_of(id).filter(|_| scene.tick < until) else { continue };
+            if until <= scene.tick {
+                continue;
+            }
+            let Some(row) = scene.handles.row_of(id) else { continue };
             let is_near = distance2(place, scene.columns.place(row)) <= ENTER_STEPS2;
             match self.rows[..self.n].iter().position(|candidate| *candidate == row.0) {
                 Some(at) => self.keys[at] = u64::from(id.0),

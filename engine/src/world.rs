@@ -4,7 +4,7 @@ use crate::bins::Bins;
 use crate::clients::Desk;
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
-use crate::ids::{DurableId, EntityId, Handles, Row};
+use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::interest;
 use crate::outbox::Fact;
 use crate::path;
@@ -15,7 +15,7 @@ use crate::step::{Hit, LANE_ROWS, Lane};
 use jobs::scratch::PerThread;
 use kernel::walker::Rules;
 use kernel::walls::{SIDE_MM_MAX, Walls};
-use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 /// What a zone is made with. The same configuration and inputs give the same zone, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) timeds: Vec<Timeds>,
     pub(crate) minds: Vec<Mind>,
-    pub(crate) by_durable: HashMap<DurableId, EntityId>,
+    pub(crate) by_durable: ByDurable<EntityId>,
     pub(crate) free_player_rows: Vec<Row>,
     pub(crate) scratch: Scratch,
     pub(crate) counts: Counts,
@@ -164,7 +164,7 @@ impl World {
             clients: vec![Client::new(); n_players],
             timeds: vec![Timeds::default(); n_players],
             minds: vec![Mind { state: State::Gone, until: u32::MAX, ..Mind::default() }; n_rows - n_players],
-            by_durable: HashMap::with_capacity(n_players),
+            by_durable: ByDurable::with_capacity_and_hasher(n_players, BuildHasherDefault::default()),
             free_player_rows: (0..config.players_max).rev().map(Row).collect(),
             scratch: Scratch::new(n_players, n_rows),
             counts: Counts::default(),
