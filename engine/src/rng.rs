@@ -3,6 +3,8 @@
 //! The draw does not depend on who else drew, on threads or on row order. SplitMix64's finaliser over a key.
 //! Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 
+use kernel::mix;
+
 /// What a number is drawn for: one entity and tick may draw once per purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
@@ -43,14 +45,6 @@ pub fn within(draw: u64, low: i32, high: i32) -> i32 {
     debug_assert!(low <= high, "{low}..={high}");
     let span = (i64::from(high) - i64::from(low) + 1) as u64;
     low + ((u128::from(draw) * u128::from(span)) >> 64) as i32
-}
-
-#[inline]
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ value >> 31
 }
 
 #[cfg(test)]

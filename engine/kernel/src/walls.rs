@@ -3,6 +3,8 @@
 //! A tile is 64 words; word `r` holds row `r` (southward), bit `c` column `c` (eastward). On the wire a tile
 //! is these words little-endian, 512 bytes. Source: docs/PROTOCOL.md "Walls".
 
+use crate::mix;
+
 /// Log2 of a cell's side in mm.
 pub const CELL_SHIFT: u32 = 10;
 /// A cell's side.
@@ -181,14 +183,6 @@ impl Walls {
 #[must_use]
 pub fn tiles_for(side_mm: i32) -> u32 {
     (side_mm as u32).div_ceil(TILE_MM as u32)
-}
-
-/// SplitMix64's finaliser: every bit of the output depends on every bit of the input.
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ value >> 31
 }
 
 #[cfg(test)]
