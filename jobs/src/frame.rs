@@ -24,6 +24,8 @@ pub struct StageFrame {
     begun: Mark,
     last: Mark,
     laps: [Lap; STAGES.len()],
+    /// Borders are looked at.
+    is_on: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +53,21 @@ impl StageFrame {
     #[must_use]
     pub fn begin() -> Self {
         let now = Mark::now();
-        Self { begun: now, last: now, laps: [Lap::default(); STAGES.len()] }
+        Self { begun: now, last: now, laps: [Lap::default(); STAGES.len()], is_on: true }
+    }
+
+    /// Starts a stopwatch that measures the whole tick's wall time and nothing else.
+    #[must_use]
+    pub fn begin_off() -> Self {
+        let now = Mark { wall: Instant::now(), cpu_ns: 0 };
+        Self { begun: now, last: now, laps: [Lap::default(); STAGES.len()], is_on: false }
     }
 
     /// What happens next is not part of what came before: forgets the time since the last border.
     pub fn skip(&mut self) {
-        self.last = Mark::now();
+        if self.is_on {
+            self.last = Mark::now();
+        }
     }
 
     /// The stage at this place of [`STAGES`] has just ended.
@@ -66,6 +77,9 @@ impl StageFrame {
     /// # Panics
     /// If there is no such stage.
     pub fn end_stage(&mut self, at: usize) {
+        if !self.is_on {
+            return;
+        }
         let now = Mark::now();
         let lap = now.since(self.last);
         self.laps[at].wall_ns += lap.wall_ns;
@@ -76,7 +90,8 @@ impl StageFrame {
     /// The tick is over: what it took in all, and each stage.
     #[must_use]
     pub fn end(&self) -> (Lap, [Lap; STAGES.len()]) {
-        (Mark::now().since(self.begun), self.laps)
+        let now = if self.is_on { Mark::now() } else { Mark { wall: Instant::now(), cpu_ns: 0 } };
+        (now.since(self.begun), self.laps)
     }
 }
 
@@ -95,5 +110,14 @@ mod tests {
         let sum: u64 = laps.iter().map(|lap| lap.wall_ns).sum();
         assert!(0 < sum && sum <= tick.wall_ns, "{sum} of {}", tick.wall_ns);
         assert_eq!(laps[2], Lap::default());
+    }
+
+    #[test]
+    fn a_stopwatch_that_is_off_knows_the_wall_time_only() {
+        let mut frame = StageFrame::begin_off();
+        std::hint::black_box((0..10_000u64).sum::<u64>());
+        frame.end_stage(0);
+        let (tick, laps) = frame.end();
+        assert!(tick.wall_ns > 0 && tick.cpu_ns == 0 && laps == [Lap::default(); STAGES.len()]);
     }
 }

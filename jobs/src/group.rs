@@ -84,6 +84,11 @@ impl CoreGroup {
         self.pool.install(work)
     }
 
+    /// Does something once on every thread of the group; the answers come in the order of the cores.
+    pub fn on_each_thread<R: Send>(&self, work: impl Fn() -> R + Sync) -> Vec<R> {
+        self.pool.broadcast(|_| work())
+    }
+
     /// The cores of the group.
     #[must_use]
     pub fn cores(&self) -> &CoreList {

@@ -12,7 +12,7 @@ const DIGITS: u8 = 3;
 /// A histogram of durations in ns, from 1 ns to 60 s, exact to three digits.
 #[derive(Clone, Debug)]
 pub struct Durations {
-    histogram: Histogram<u64>,
+    pub(crate) histogram: Histogram<u64>,
     sum_ns: u64,
 }
 
@@ -40,6 +40,18 @@ impl Default for Durations {
     }
 }
 
+impl From<&Histogram<u64>> for Durations {
+    /// Takes over what another histogram has counted; if its buckets are others, within their width.
+    fn from(other: &Histogram<u64>) -> Self {
+        let mut durations = Self::default();
+        for step in other.iter_recorded() {
+            let ns = other.median_equivalent(step.value_iterated_to());
+            durations.record_n_ns(ns, step.count_since_last_iteration());
+        }
+        durations
+    }
+}
+
 impl Durations {
     /// An empty histogram. Its memory, about 200 KiB, is taken here and never grows.
     #[must_use]
@@ -51,8 +63,13 @@ impl Durations {
     ///
     /// - Cost: a few ns, no allocation.
     pub fn record_ns(&mut self, ns: u64) {
-        self.histogram.saturating_record(ns.min(NS_MAX));
-        self.sum_ns = self.sum_ns.saturating_add(ns.min(NS_MAX));
+        self.record_n_ns(ns, 1);
+    }
+
+    /// Counts one value many times.
+    pub fn record_n_ns(&mut self, ns: u64, n: u64) {
+        self.histogram.saturating_record_n(ns.min(NS_MAX), n);
+        self.sum_ns = self.sum_ns.saturating_add(ns.min(NS_MAX).saturating_mul(n));
     }
 
     /// Forgets everything.
@@ -73,6 +90,12 @@ impl Durations {
         self.histogram.len()
     }
 
+    /// The sum of all values, ns.
+    #[must_use]
+    pub fn sum_ns(&self) -> u64 {
+        self.sum_ns
+    }
+
     /// The mean, ns; 0 when empty. Unlike the quantiles it costs nothing.
     #[must_use]
     pub fn mean_ns(&self) -> u64 {
@@ -83,6 +106,18 @@ impl Durations {
     #[must_use]
     pub fn at_quantile_ns(&self, quantile: f64) -> u64 {
         self.histogram.value_at_quantile(quantile)
+    }
+
+    /// Every value that was counted, ascending, with how often: the largest value of its bucket, ns.
+    pub fn counts(&self) -> impl Iterator<Item = (u64, u64)> {
+        let recorded = self.histogram.iter_recorded();
+        recorded.map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+    }
+
+    /// The largest value, ns; 0 when empty.
+    #[must_use]
+    pub fn max_ns(&self) -> u64 {
+        self.histogram.max()
     }
 
     /// The usual figures; zeros when empty.
@@ -109,6 +144,21 @@ impl Quantiles {
     }
 }
 
+/// Names of the histograms of a tick loop, as logs, plots and tools have them.
+pub const TAGS: [&str; 3 + STAGES.len()] = [
+    "tick",
+    "cpu",
+    "run_queue",
+    "stage.2",
+    "stage.3a",
+    "stage.3b",
+    "stage.4a",
+    "stage.4b",
+    "stage.5",
+    "stage.6",
+    "stage.7-8",
+];
+
 /// Histograms of a running tick loop.
 #[derive(Clone, Debug, Default)]
 pub struct TickTimes {
@@ -116,25 +166,46 @@ pub struct TickTimes {
     pub wall: Durations,
     /// CPU time of the thread that runs the tick.
     pub cpu: Durations,
+    /// Time that a thread of the tick was ready and had no core.
+    pub run_queue: Durations,
     /// Wall time per stage, in the order of [`STAGES`].
     pub stages: [Durations; STAGES.len()],
 }
 
 impl TickTimes {
-    /// Counts one tick.
-    pub fn record(&mut self, tick: Lap, stages: &[Lap; STAGES.len()]) {
+    /// Counts one tick; `run_queue_ns` when the kernel tells.
+    ///
+    /// - Cost: a few ns per histogram, no allocation.
+    pub fn record(&mut self, tick: Lap, stages: &[Lap; STAGES.len()], run_queue_ns: Option<u64>) {
         self.wall.record_ns(tick.wall_ns);
         self.cpu.record_ns(tick.cpu_ns);
+        if let Some(ns) = run_queue_ns {
+            self.run_queue.record_ns(ns);
+        }
         for (histogram, lap) in self.stages.iter_mut().zip(stages) {
             histogram.record_ns(lap.wall_ns);
         }
     }
 
+    /// Counts what another set of histograms has counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, (_, others)) in self.all_mut().into_iter().zip(other.named()) {
+            own.merge(others);
+        }
+    }
+
     /// Forgets everything.
     pub fn reset(&mut self) {
-        self.wall.reset();
-        self.cpu.reset();
-        self.stages.iter_mut().for_each(Durations::reset);
+        self.all_mut().into_iter().for_each(Durations::reset);
+    }
+
+    /// Every histogram under its name of [`TAGS`].
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &Durations)> {
+        TAGS.into_iter().zip([&self.wall, &self.cpu, &self.run_queue].into_iter().chain(&self.stages))
+    }
+
+    fn all_mut(&mut self) -> impl IntoIterator<Item = &mut Durations> {
+        [&mut self.wall, &mut self.cpu, &mut self.run_queue].into_iter().chain(&mut self.stages)
     }
 }
 
@@ -157,6 +228,27 @@ mod tests {
     }
 
     #[test]
+    fn stages_have_their_names_in_the_tags() {
+        let stages = STAGES.map(|stage| format!("stage.{stage}"));
+        assert_eq!(TAGS[3..], stages);
+        let tags: Vec<&str> = TickTimes::default().named().map(|(tag, _)| tag).collect();
+        assert_eq!(tags, TAGS);
+    }
+
+    #[test]
+    fn what_was_counted_can_be_read_back_value_by_value() {
+        let mut durations = Durations::new();
+        [7, 7, 2_000_000, 9].into_iter().for_each(|ns| durations.record_ns(ns));
+        let counts: Vec<(u64, u64)> = durations.counts().collect();
+        assert_eq!(counts[..2], [(7, 2), (9, 1)]);
+        assert!(
+            counts.len() == 3 && counts[2].1 == 1 && counts[2].0.abs_diff(2_000_000) < 2_000,
+            "{counts:?}"
+        );
+        assert_eq!(Durations::new().counts().count(), 0);
+    }
+
+    #[test]
     fn an_empty_histogram_reads_as_zeros_and_a_huge_value_as_the_bound() {
         let mut durations = Durations::new();
         assert_eq!(durations.quantiles(), Quantiles::default());
@@ -170,7 +262,12 @@ mod tests {
     fn a_tick_is_counted_in_every_histogram() {
         let mut times = TickTimes::default();
         let lap = Lap { wall_ns: 5_000, cpu_ns: 4_000 };
-        times.record(lap, &[Lap { wall_ns: 600, cpu_ns: 500 }; STAGES.len()]);
+        times.record(lap, &[Lap { wall_ns: 600, cpu_ns: 500 }; STAGES.len()], Some(700));
+        let mut twice = times.clone();
+        twice.merge(&times);
+        assert!(
+            twice.named().all(|(tag, counted)| counted.n() == 2 && counted.max_ns() > 0 && !tag.is_empty())
+        );
         let mut sum = Durations::new();
         times.stages.iter().for_each(|stage| sum.merge(stage));
         assert_eq!((times.wall.n(), times.cpu.n(), sum.n()), (1, 1, STAGES.len() as u64));
