@@ -18,10 +18,10 @@ pub mod snapshot;
 pub mod version;
 
 pub use generated::blocks::{
-    Acks, Command, CommandsHead, Deed, Follow, Goal, Header, Hit, Introduction, Look, Motion, Own, OwnState,
-    SlotNews, Status, Steer, Timed, Vitals,
+    Acks, Circle, Command, CommandsHead, Deed, Follow, Goal, Header, Hit, Introduction, Look, Motion, Own,
+    OwnState, Shot, ShotEnd, SlotNews, Status, Steer, Timed, Vitals,
 };
-pub use generated::enums::{Action, Kind, MoveState, Refusal};
+pub use generated::enums::{Action, Kind, MoveState, Refusal, Side, Skill};
 pub use generated::groups::{GROUP_BITS, GROUP_NAMES};
 pub use generated::hello::{Hello, HelloEpochs};
 pub use generated::limits::{

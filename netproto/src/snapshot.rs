@@ -5,8 +5,9 @@
 
 use crate::bits::{BitReader, BitWriter, GUARD_BYTES};
 use crate::{
-    DecodeError, FRAME_BYTES_MAX, GROUP_BITS, Header, INTRODUCTIONS_MAX, Introduction, Look, Motion,
-    N_GROUPS, Own, RING, SLOTS, SlotNews, Status, TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, Vitals,
+    Circle, DecodeError, FRAME_BYTES_MAX, GROUP_BITS, Header, Hit, INTRODUCTIONS_MAX, Introduction, Look,
+    Motion, N_GROUPS, Own, RING, SLOTS, Shot, ShotEnd, SlotNews, Status, TIMED_BYTES_MAX, TIMED_PENDING_MAX,
+    Timed, TimedBody, Vitals,
 };
 
 const NEWS_COUNT_BITS: u32 = 7;
@@ -43,6 +44,18 @@ const _: () = assert!(FRAME_BITS_MAX.div_ceil(8) as usize <= FRAME_BYTES_MAX);
 // An introduction is longer than the groups it replaces, so more of them never make a frame shorter.
 const _: () = assert!(Introduction::BITS_MAX > ALL_GROUPS_BITS);
 const _: () = assert!(SLOTS == 64 && RING == 16);
+
+/// Bits of a timed event in a frame.
+#[must_use]
+pub fn timed_bits(body: &TimedBody) -> u32 {
+    let body_bits = match body {
+        TimedBody::Hit(_) => Hit::BITS_MAX,
+        TimedBody::Circle(_) => Circle::BITS_MAX,
+        TimedBody::Shot(_) => Shot::BITS_MAX,
+        TimedBody::ShotEnd(_) => ShotEnd::BITS_MAX,
+    };
+    Timed::BITS_MAX - TimedBody::BITS_MAX + TimedBody::TAG_BITS + body_bits
+}
 
 /// Room for one frame while it is written.
 pub const FRAME_BUFFER_BYTES: usize = FRAME_BYTES_MAX + GUARD_BYTES;
@@ -407,6 +420,22 @@ mod tests {
         assert_eq!(frame.groups, longest().groups);
         assert_eq!(frame.motion[63].x_16mm, 63);
         assert_eq!(frame.introductions[3], Same.introduction(3));
+    }
+
+    #[test]
+    fn timed_events_are_as_long_as_said() {
+        for body in [
+            TimedBody::Hit(Hit::default()),
+            TimedBody::Circle(Circle { radius_64mm: 1, windup_ticks: 1, ..Circle::default() }),
+            TimedBody::Shot(Shot { draw_ticks: 1, flight_ticks: 1, ..Shot::default() }),
+            TimedBody::ShotEnd(ShotEnd::default()),
+        ] {
+            let mut bytes = [0; 256];
+            let mut writer = BitWriter::new(&mut bytes);
+            let timed = Timed { body, ..Timed::default() };
+            (0..8).for_each(|_| timed.write(&mut writer));
+            assert_eq!(writer.finish() as u32, timed_bits(&body), "eight of them in bytes: {body:?}");
+        }
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! How a body moves in one tick: the same integers on the server and in a predicting client.
 //!
 //! [`angle`] has the directions, [`walls`] the bitmap that stops a body, [`walker`] turns a player's command
-//! into a velocity, [`advance`] moves a body and lets it slide along walls.
+//! into a velocity, [`advance`] moves a body and lets it slide along walls, [`flight`] is a projectile's way.
 //! Any change that moves a body differently raises `kernel_version` in `netproto/schema/protocol.toml`.
 //!
 //! Not here: worlds, entities, time. Source: docs/ARCHITECTURE.md "Movement kernel".
 #![forbid(unsafe_code)]
 
 pub mod angle;
+pub mod flight;
 pub mod walker;
 pub mod walls;
 

@@ -217,7 +217,7 @@ mod tests {
         let rules = Rules::at(20);
         let mut walker = Walker::rested(&rules);
         let dash =
-            Command { movement: Move::default(), deed: Some(Deed { dash: true, aim: 0, swing: false }) };
+            Command { movement: Move::default(), deed: Some(Deed { dash: true, ..Deed::default() }) };
         let mut at = (0, 0);
         for tick in 0..10 {
             walk(&mut walker, &mut at, tick, &dash, &Path::default());

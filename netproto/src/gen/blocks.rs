@@ -4,7 +4,7 @@
 
 use crate::DecodeError;
 use crate::bits::{BitReader, BitWriter};
-use super::enums::{Action, Kind, MoveState};
+use super::enums::{Action, Kind, MoveState, Side, Skill};
 use super::unions::{Move, TimedBody};
 
 /// A segment: position, velocity and tick that a client extrapolates.
@@ -360,7 +360,7 @@ pub struct Own {
 
 impl Own {
     /// Largest width on the wire.
-    pub const BITS_MAX: u32 = 137;
+    pub const BITS_MAX: u32 = 153;
 
     /// Appends the block.
     #[inline]
@@ -427,11 +427,19 @@ pub struct OwnState {
     ///
     /// - Units: ticks.
     pub dash_wait_ticks: u32,
+    /// Until the next area.
+    ///
+    /// - Units: ticks.
+    pub area_wait_ticks: u32,
+    /// Until the next shot.
+    ///
+    /// - Units: ticks.
+    pub shot_wait_ticks: u32,
 }
 
 impl OwnState {
     /// Largest width on the wire.
-    pub const BITS_MAX: u32 = 92;
+    pub const BITS_MAX: u32 = 108;
 
     /// Appends the block.
     #[inline]
@@ -465,11 +473,19 @@ impl OwnState {
         debug_assert!(
             self.dash_wait_ticks <= 255, "OwnState.dash_wait_ticks is out of range"
         );
+        debug_assert!(
+            self.area_wait_ticks <= 255, "OwnState.area_wait_ticks is out of range"
+        );
+        debug_assert!(
+            self.shot_wait_ticks <= 255, "OwnState.shot_wait_ticks is out of range"
+        );
         w.put_run(
             u64::from(self.health_max) | (u64::from(self.resource) << 12)
                 | (u64::from(self.swing_wait_ticks) << 22)
-                | (u64::from(self.dash_wait_ticks) << 30),
-            38,
+                | (u64::from(self.dash_wait_ticks) << 30)
+                | (u64::from(self.area_wait_ticks) << 38)
+                | (u64::from(self.shot_wait_ticks) << 46),
+            54,
         );
     }
 
@@ -488,11 +504,13 @@ impl OwnState {
         let forced_vy_mm_per_tick = (run >> 30) as u32 & 0xfff;
         let forced_vy_mm_per_tick = forced_vy_mm_per_tick as i32 - 2048;
         let health = (run >> 42) as u32 & 0xfff;
-        let run = r.take_run(38)?;
+        let run = r.take_run(54)?;
         let health_max = run as u32 & 0xfff;
         let resource = (run >> 12) as u32 & 0x3ff;
         let swing_wait_ticks = (run >> 22) as u32 & 0xff;
         let dash_wait_ticks = (run >> 30) as u32 & 0xff;
+        let area_wait_ticks = (run >> 38) as u32 & 0xff;
+        let shot_wait_ticks = (run >> 46) as u32 & 0xff;
         Ok(Self {
             move_state,
             speed_mm_per_tick,
@@ -504,6 +522,8 @@ impl OwnState {
             resource,
             swing_wait_ticks,
             dash_wait_ticks,
+            area_wait_ticks,
+            shot_wait_ticks,
         })
     }
 }
@@ -683,6 +703,283 @@ impl Hit {
     }
 }
 
+/// A telegraph: whoever stands in the circle at the impact is hurt, also when its owner has died meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circle {
+    /// EntityId of who cast it.
+    pub owner: u32,
+    /// Middle east, modulo 131.072 m.
+    ///
+    /// - Units: 16 mm.
+    pub x_16mm: u32,
+    /// Middle south, modulo 131.072 m.
+    ///
+    /// - Units: 16 mm.
+    pub y_16mm: u32,
+    /// Radius.
+    ///
+    /// - Units: 64 mm.
+    pub radius_64mm: i32,
+    /// From the event's tick to the impact.
+    ///
+    /// - Units: ticks.
+    pub windup_ticks: i32,
+    /// What was cast.
+    pub skill: Skill,
+    /// Whom it hurts.
+    pub hurts: Side,
+}
+
+impl Circle {
+    /// Largest width on the wire.
+    pub const BITS_MAX: u32 = 75;
+
+    /// Appends the block.
+    #[inline]
+    pub fn write(&self, w: &mut BitWriter<'_>) {
+        debug_assert!(self.x_16mm <= 8_191, "Circle.x_16mm is out of range");
+        w.put_run(u64::from(self.owner) | (u64::from(self.x_16mm) << 32), 45);
+        debug_assert!(self.y_16mm <= 8_191, "Circle.y_16mm is out of range");
+        debug_assert!(
+            1 <= self.radius_64mm && self.radius_64mm <= 127,
+            "Circle.radius_64mm is out of range"
+        );
+        debug_assert!(
+            1 <= self.windup_ticks && self.windup_ticks <= 63,
+            "Circle.windup_ticks is out of range"
+        );
+        w.put_run(
+            u64::from(self.y_16mm) | (((self.radius_64mm - 1) as u64) << 13)
+                | (((self.windup_ticks - 1) as u64) << 20) | ((self.skill as u64) << 26)
+                | ((self.hurts as u64) << 29),
+            30,
+        );
+    }
+
+    /// Reads the block.
+    ///
+    /// # Errors
+    /// When the bytes end early or a value is outside its bounds.
+    #[inline]
+    pub fn read(r: &mut BitReader<'_>) -> Result<Self, DecodeError> {
+        let run = r.take_run(45)?;
+        let owner = run as u32;
+        let x_16mm = (run >> 32) as u32 & 0x1fff;
+        let run = r.take_run(30)?;
+        let y_16mm = run as u32 & 0x1fff;
+        let radius_64mm = (run >> 13) as u32 & 0x7f;
+        if radius_64mm > 126 {
+            return Err(DecodeError::Range {
+                field: "Circle.radius_64mm",
+                value: radius_64mm,
+            });
+        }
+        let radius_64mm = radius_64mm as i32 + 1;
+        let windup_ticks = (run >> 20) as u32 & 0x3f;
+        if windup_ticks > 62 {
+            return Err(DecodeError::Range {
+                field: "Circle.windup_ticks",
+                value: windup_ticks,
+            });
+        }
+        let windup_ticks = windup_ticks as i32 + 1;
+        let skill = Skill::from_bits((run >> 26) as u32 & 0x7)?;
+        let hurts = Side::from_bits((run >> 29) as u32 & 0x1)?;
+        Ok(Self {
+            owner,
+            x_16mm,
+            y_16mm,
+            radius_64mm,
+            windup_ticks,
+            skill,
+            hurts,
+        })
+    }
+}
+
+/// A projectile: it stands at its start until the release, then flies straight until it hits, meets a wall or ends. A client finds the wall with the walls it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shot {
+    /// EntityId of who shot.
+    pub owner: u32,
+    /// Start east, modulo 131.072 m.
+    ///
+    /// - Units: 16 mm.
+    pub x_16mm: u32,
+    /// Start south, modulo 131.072 m.
+    ///
+    /// - Units: 16 mm.
+    pub y_16mm: u32,
+    /// Velocity east.
+    ///
+    /// - Units: mm per tick.
+    pub vx_mm_per_tick: i32,
+    /// Velocity south.
+    ///
+    /// - Units: mm per tick.
+    pub vy_mm_per_tick: i32,
+    /// From the event's tick to the release.
+    ///
+    /// - Units: ticks.
+    pub draw_ticks: i32,
+    /// From the release to the end of its range.
+    ///
+    /// - Units: ticks.
+    pub flight_ticks: i32,
+    /// What was cast.
+    pub skill: Skill,
+    /// Whom it hurts.
+    pub hurts: Side,
+}
+
+impl Shot {
+    /// Largest width on the wire.
+    pub const BITS_MAX: u32 = 96;
+
+    /// Appends the block.
+    #[inline]
+    pub fn write(&self, w: &mut BitWriter<'_>) {
+        debug_assert!(self.x_16mm <= 8_191, "Shot.x_16mm is out of range");
+        w.put_run(u64::from(self.owner) | (u64::from(self.x_16mm) << 32), 45);
+        debug_assert!(self.y_16mm <= 8_191, "Shot.y_16mm is out of range");
+        debug_assert!(
+            - 1023 <= self.vx_mm_per_tick && self.vx_mm_per_tick <= 1023,
+            "Shot.vx_mm_per_tick is out of range"
+        );
+        debug_assert!(
+            - 1023 <= self.vy_mm_per_tick && self.vy_mm_per_tick <= 1023,
+            "Shot.vy_mm_per_tick is out of range"
+        );
+        debug_assert!(
+            1 <= self.draw_ticks && self.draw_ticks <= 63,
+            "Shot.draw_ticks is out of range"
+        );
+        debug_assert!(
+            1 <= self.flight_ticks && self.flight_ticks <= 63,
+            "Shot.flight_ticks is out of range"
+        );
+        w.put_run(
+            u64::from(self.y_16mm) | (((self.vx_mm_per_tick + 1023) as u64) << 13)
+                | (((self.vy_mm_per_tick + 1023) as u64) << 24)
+                | (((self.draw_ticks - 1) as u64) << 35)
+                | (((self.flight_ticks - 1) as u64) << 41) | ((self.skill as u64) << 47)
+                | ((self.hurts as u64) << 50),
+            51,
+        );
+    }
+
+    /// Reads the block.
+    ///
+    /// # Errors
+    /// When the bytes end early or a value is outside its bounds.
+    #[inline]
+    pub fn read(r: &mut BitReader<'_>) -> Result<Self, DecodeError> {
+        let run = r.take_run(45)?;
+        let owner = run as u32;
+        let x_16mm = (run >> 32) as u32 & 0x1fff;
+        let run = r.take_run(51)?;
+        let y_16mm = run as u32 & 0x1fff;
+        let vx_mm_per_tick = (run >> 13) as u32 & 0x7ff;
+        if vx_mm_per_tick > 2_046 {
+            return Err(DecodeError::Range {
+                field: "Shot.vx_mm_per_tick",
+                value: vx_mm_per_tick,
+            });
+        }
+        let vx_mm_per_tick = vx_mm_per_tick as i32 - 1023;
+        let vy_mm_per_tick = (run >> 24) as u32 & 0x7ff;
+        if vy_mm_per_tick > 2_046 {
+            return Err(DecodeError::Range {
+                field: "Shot.vy_mm_per_tick",
+                value: vy_mm_per_tick,
+            });
+        }
+        let vy_mm_per_tick = vy_mm_per_tick as i32 - 1023;
+        let draw_ticks = (run >> 35) as u32 & 0x3f;
+        if draw_ticks > 62 {
+            return Err(DecodeError::Range {
+                field: "Shot.draw_ticks",
+                value: draw_ticks,
+            });
+        }
+        let draw_ticks = draw_ticks as i32 + 1;
+        let flight_ticks = (run >> 41) as u32 & 0x3f;
+        if flight_ticks > 62 {
+            return Err(DecodeError::Range {
+                field: "Shot.flight_ticks",
+                value: flight_ticks,
+            });
+        }
+        let flight_ticks = flight_ticks as i32 + 1;
+        let skill = Skill::from_bits((run >> 47) as u32 & 0x7)?;
+        let hurts = Side::from_bits((run >> 50) as u32 & 0x1)?;
+        Ok(Self {
+            owner,
+            x_16mm,
+            y_16mm,
+            vx_mm_per_tick,
+            vy_mm_per_tick,
+            draw_ticks,
+            flight_ticks,
+            skill,
+            hurts,
+        })
+    }
+}
+
+/// A projectile hit somebody in the event's tick and is gone. Owner and release tick name the projectile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShotEnd {
+    /// EntityId of who shot.
+    pub owner: u32,
+    /// From the release to the event's tick.
+    ///
+    /// - Units: ticks.
+    pub flown_ticks: u32,
+}
+
+impl ShotEnd {
+    /// Largest width on the wire.
+    pub const BITS_MAX: u32 = 38;
+
+    /// Width on the wire.
+    pub const BITS: u32 = 38;
+
+    /// The fields as one run, low field first.
+    #[inline]
+    #[must_use]
+    pub const fn pack(&self) -> u64 {
+        debug_assert!(self.flown_ticks <= 63, "ShotEnd.flown_ticks is out of range");
+        (self.owner as u64) | ((self.flown_ticks as u64) << 32)
+    }
+
+    /// The fields of a run.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a value outside its bounds.
+    #[inline]
+    pub const fn unpack(run: u64) -> Result<Self, DecodeError> {
+        let owner = run as u32;
+        let flown_ticks = (run >> 32) as u32 & 0x3f;
+        Ok(Self { owner, flown_ticks })
+    }
+
+    /// Appends the block.
+    #[inline]
+    pub fn write(&self, w: &mut BitWriter<'_>) {
+        w.put_run(self.pack(), Self::BITS);
+    }
+
+    /// Reads the block.
+    ///
+    /// # Errors
+    /// When the bytes end early or a value is outside its bounds.
+    #[inline]
+    pub fn read(r: &mut BitReader<'_>) -> Result<Self, DecodeError> {
+        Self::unpack(r.take_run(Self::BITS)?)
+    }
+}
+
 /// An event with its tick: repeated until acknowledged, dropped after its expiry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timed {
@@ -698,7 +995,7 @@ pub struct Timed {
 
 impl Timed {
     /// Largest width on the wire.
-    pub const BITS_MAX: u32 = 95;
+    pub const BITS_MAX: u32 = 113;
 
     /// Appends the block.
     #[inline]
@@ -997,25 +1294,36 @@ pub struct Deed {
     pub swing: bool,
     /// Dashes.
     pub dash: bool,
-    /// Direction of swing and dash.
+    /// Direction of all that is done.
     ///
     /// - Units: 1/256 turn.
     pub aim: u32,
+    /// Casts the area, `reach_64mm` away.
+    pub area: bool,
+    /// Shoots.
+    pub shot: bool,
+    /// From the own body to the middle of the area; the zone shortens it to what the skill reaches.
+    ///
+    /// - Units: 64 mm.
+    pub reach_64mm: u32,
 }
 
 impl Deed {
     /// Largest width on the wire.
-    pub const BITS_MAX: u32 = 10;
+    pub const BITS_MAX: u32 = 20;
 
     /// Width on the wire.
-    pub const BITS: u32 = 10;
+    pub const BITS: u32 = 20;
 
     /// The fields as one run, low field first.
     #[inline]
     #[must_use]
     pub const fn pack(&self) -> u64 {
         debug_assert!(self.aim <= 255, "Deed.aim is out of range");
+        debug_assert!(self.reach_64mm <= 255, "Deed.reach_64mm is out of range");
         (self.swing as u64) | ((self.dash as u64) << 1) | ((self.aim as u64) << 2)
+            | ((self.area as u64) << 10) | ((self.shot as u64) << 11)
+            | ((self.reach_64mm as u64) << 12)
     }
 
     /// The fields of a run.
@@ -1027,7 +1335,17 @@ impl Deed {
         let swing = run & 1 == 1;
         let dash = (run >> 1) & 1 == 1;
         let aim = (run >> 2) as u32 & 0xff;
-        Ok(Self { swing, dash, aim })
+        let area = (run >> 10) & 1 == 1;
+        let shot = (run >> 11) & 1 == 1;
+        let reach_64mm = (run >> 12) as u32 & 0xff;
+        Ok(Self {
+            swing,
+            dash,
+            aim,
+            area,
+            shot,
+            reach_64mm,
+        })
     }
 
     /// Appends the block.
@@ -1057,7 +1375,7 @@ pub struct Command {
 
 impl Command {
     /// Largest width on the wire.
-    pub const BITS_MAX: u32 = 57;
+    pub const BITS_MAX: u32 = 67;
 
     /// Appends the block.
     #[inline]

@@ -7,7 +7,7 @@ use crate::DecodeError;
 use crate::bits::{BitReader, BitWriter, GUARD_BYTES};
 
 /// Names of all blocks, then of all unions.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 23] = [
     "Motion",
     "Vitals",
     "Status",
@@ -18,6 +18,9 @@ pub const NAMES: [&str; 20] = [
     "SlotNews",
     "Introduction",
     "Hit",
+    "Circle",
+    "Shot",
+    "ShotEnd",
     "Timed",
     "Acks",
     "CommandsHead",
@@ -65,6 +68,9 @@ pub fn transcode(
         "SlotNews" => transcode!(blocks::SlotNews),
         "Introduction" => transcode!(blocks::Introduction),
         "Hit" => transcode!(blocks::Hit),
+        "Circle" => transcode!(blocks::Circle),
+        "Shot" => transcode!(blocks::Shot),
+        "ShotEnd" => transcode!(blocks::ShotEnd),
         "Timed" => transcode!(blocks::Timed),
         "Acks" => transcode!(blocks::Acks),
         "CommandsHead" => transcode!(blocks::CommandsHead),

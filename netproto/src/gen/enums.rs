@@ -82,8 +82,12 @@ pub enum Action {
     Swing = 1,
     /// A dash is under way.
     Dash = 2,
-    /// A creature's bite is announced.
+    /// A creature's bite or slam is announced.
     Windup = 3,
+    /// An area is announced.
+    Cast = 4,
+    /// A shot is announced.
+    Draw = 5,
 }
 
 impl Action {
@@ -91,7 +95,14 @@ impl Action {
     pub const BITS: u32 = 3;
 
     /// Every value, in order.
-    pub const ALL: [Self; 4] = [Self::None, Self::Swing, Self::Dash, Self::Windup];
+    pub const ALL: [Self; 6] = [
+        Self::None,
+        Self::Swing,
+        Self::Dash,
+        Self::Windup,
+        Self::Cast,
+        Self::Draw,
+    ];
 
     /// The value that travels as `raw`.
     ///
@@ -105,6 +116,8 @@ impl Action {
                 1 => Self::Swing,
                 2 => Self::Dash,
                 3 => Self::Windup,
+                4 => Self::Cast,
+                5 => Self::Draw,
                 _ => {
                     return Err(DecodeError::Range {
                         field: "Action",
@@ -123,6 +136,8 @@ impl Action {
             Self::Swing => "Swing",
             Self::Dash => "Dash",
             Self::Windup => "Windup",
+            Self::Cast => "Cast",
+            Self::Draw => "Draw",
         }
     }
 
@@ -133,7 +148,9 @@ impl Action {
             Self::None => "Nothing that shows.",
             Self::Swing => "A melee arc was swung in the last few ticks.",
             Self::Dash => "A dash is under way.",
-            Self::Windup => "A creature's bite is announced.",
+            Self::Windup => "A creature's bite or slam is announced.",
+            Self::Cast => "An area is announced.",
+            Self::Draw => "A shot is announced.",
         }
     }
 }
@@ -358,6 +375,125 @@ impl Refusal {
             Self::Silent => "No input for too long.",
             Self::Flood => "More datagrams than a client can mean.",
             Self::ServerError => "Our fault; it is logged.",
+        }
+    }
+}
+
+/// What was cast; the client picks colours and sounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Skill {
+    /// A player's circle at a distance.
+    #[default]
+    Area = 0,
+    /// A player's projectile.
+    Shot = 1,
+    /// A creature's circle.
+    Slam = 2,
+}
+
+impl Skill {
+    /// Width on the wire.
+    pub const BITS: u32 = 3;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 3] = [Self::Area, Self::Shot, Self::Slam];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::Area,
+                1 => Self::Shot,
+                2 => Self::Slam,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "Skill",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Area => "Area",
+            Self::Shot => "Shot",
+            Self::Slam => "Slam",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Area => "A player's circle at a distance.",
+            Self::Shot => "A player's projectile.",
+            Self::Slam => "A creature's circle.",
+        }
+    }
+}
+
+/// Whom something hurts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Creatures only.
+    #[default]
+    Creatures = 0,
+    /// Players only.
+    Players = 1,
+}
+
+impl Side {
+    /// Width on the wire.
+    pub const BITS: u32 = 1;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 2] = [Self::Creatures, Self::Players];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::Creatures,
+                1 => Self::Players,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "Side",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Creatures => "Creatures",
+            Self::Players => "Players",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Creatures => "Creatures only.",
+            Self::Players => "Players only.",
         }
     }
 }

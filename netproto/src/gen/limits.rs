@@ -76,7 +76,7 @@ pub const KERNEL_VERSION: u16 = 1;
 pub const PROTOCOL: &str = "arcane";
 
 /// Low 64 bits of the SHA-256 of the projection's realtime facts: names the wire epoch.
-pub const FINGERPRINT: u64 = 0x45f4_d836_a98f_595c;
+pub const FINGERPRINT: u64 = 0x79bf_f924_3ba9_55d6;
 
 /// Groups that a slot has.
 pub const N_GROUPS: usize = 4;
@@ -104,6 +104,8 @@ enum Action.0 # None
 enum Action.1 # Swing
 enum Action.2 # Dash
 enum Action.3 # Windup
+enum Action.4 # Cast
+enum Action.5 # Draw
 enum Kind bits 5
 enum Kind.0 # Player
 enum Kind.1 # Deer
@@ -116,10 +118,25 @@ enum MoveState.2 # Goal
 enum MoveState.3 # Path
 enum MoveState.4 # Forced
 enum MoveState.5 # Dead
+enum Side bits 1
+enum Side.0 # Creatures
+enum Side.1 # Players
+enum Skill bits 3
+enum Skill.0 # Area
+enum Skill.1 # Shot
+enum Skill.2 # Slam
 block Acks
 block Acks.1 bool # seen
 block Acks.2 uint 16 max 65535 # newest
 block Acks.3 uint 15 max 32767 # before
+block Circle
+block Circle.1 wide32 # owner
+block Circle.2 uint 13 max 8191 "16 mm" # x_16mm
+block Circle.3 uint 13 max 8191 "16 mm" # y_16mm
+block Circle.4 int 7 min 1 max 127 "64 mm" # radius_64mm
+block Circle.5 int 6 min 1 max 63 "ticks" # windup_ticks
+block Circle.6 enum Skill # skill
+block Circle.7 enum Side # hurts
 block Command
 block Command.1 union Move # movement
 block Command.2 option Deed # deed
@@ -130,6 +147,9 @@ block Deed
 block Deed.1 bool # swing
 block Deed.2 bool # dash
 block Deed.3 uint 8 max 255 "1/256 turn" # aim
+block Deed.4 bool # area
+block Deed.5 bool # shot
+block Deed.6 uint 8 max 255 "64 mm" # reach_64mm
 block Follow
 block Goal
 block Goal.1 uint 22 max 4194303 "mm" # x_mm
@@ -177,6 +197,21 @@ block OwnState.7 uint 12 max 4095 # health_max
 block OwnState.8 uint 10 max 1023 # resource
 block OwnState.9 uint 8 max 255 "ticks" # swing_wait_ticks
 block OwnState.10 uint 8 max 255 "ticks" # dash_wait_ticks
+block OwnState.11 uint 8 max 255 "ticks" # area_wait_ticks
+block OwnState.12 uint 8 max 255 "ticks" # shot_wait_ticks
+block Shot
+block Shot.1 wide32 # owner
+block Shot.2 uint 13 max 8191 "16 mm" # x_16mm
+block Shot.3 uint 13 max 8191 "16 mm" # y_16mm
+block Shot.4 int 11 min -1023 max 1023 "mm per tick" # vx_mm_per_tick
+block Shot.5 int 11 min -1023 max 1023 "mm per tick" # vy_mm_per_tick
+block Shot.6 int 6 min 1 max 63 "ticks" # draw_ticks
+block Shot.7 int 6 min 1 max 63 "ticks" # flight_ticks
+block Shot.8 enum Skill # skill
+block Shot.9 enum Side # hurts
+block ShotEnd
+block ShotEnd.1 wide32 # owner
+block ShotEnd.2 uint 6 max 63 "ticks" # flown_ticks
 block SlotNews
 block SlotNews.1 uint 6 max 63 # slot
 block SlotNews.2 uint 4 max 15 "snapshot numbers" # age
@@ -199,6 +234,9 @@ union Move.1 block Goal # Goal
 union Move.2 block Follow # Follow
 union TimedBody tag_bits 3
 union TimedBody.0 block Hit # Hit
+union TimedBody.1 block Circle # Circle
+union TimedBody.2 block Shot # Shot
+union TimedBody.3 block ShotEnd # ShotEnd
 [tolerant]
 enum Refusal bits 8
 enum Refusal.0 # None

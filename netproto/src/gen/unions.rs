@@ -2,7 +2,7 @@
 //!
 //! A tag, and the block that it names.
 
-use super::blocks::{Follow, Goal, Hit, Steer};
+use super::blocks::{Circle, Follow, Goal, Hit, Shot, ShotEnd, Steer};
 use crate::DecodeError;
 use crate::bits::{BitReader, BitWriter};
 
@@ -11,6 +11,12 @@ use crate::bits::{BitReader, BitWriter};
 pub enum TimedBody {
     /// Somebody was hurt.
     Hit(Hit),
+    /// A circle will hurt.
+    Circle(Circle),
+    /// A projectile will fly.
+    Shot(Shot),
+    /// A projectile hit.
+    ShotEnd(ShotEnd),
 }
 
 impl Default for TimedBody {
@@ -24,7 +30,7 @@ impl TimedBody {
     pub const TAG_BITS: u32 = 3;
 
     /// Largest width on the wire, tag included.
-    pub const BITS_MAX: u32 = 81;
+    pub const BITS_MAX: u32 = 99;
 
     /// Appends the tag and the block.
     #[inline]
@@ -32,6 +38,18 @@ impl TimedBody {
         match self {
             Self::Hit(body) => {
                 w.put(0, 3);
+                body.write(w);
+            }
+            Self::Circle(body) => {
+                w.put(1, 3);
+                body.write(w);
+            }
+            Self::Shot(body) => {
+                w.put(2, 3);
+                body.write(w);
+            }
+            Self::ShotEnd(body) => {
+                w.put(3, 3);
                 body.write(w);
             }
         }
@@ -46,6 +64,9 @@ impl TimedBody {
         Ok(
             match r.take(3)? {
                 0 => Self::Hit(Hit::read(r)?),
+                1 => Self::Circle(Circle::read(r)?),
+                2 => Self::Shot(Shot::read(r)?),
+                3 => Self::ShotEnd(ShotEnd::read(r)?),
                 tag => {
                     return Err(DecodeError::Tag {
                         union: "TimedBody",

@@ -111,10 +111,23 @@ pub fn typical_frame(schema: &Schema) -> FrameSample {
     let motion = motion.with(&["vy_mm_per_tick"], number(0)).with(&["tick_low"], number(15));
     frame.groups[0] = vec![(0, motion.clone()), (17, motion.with(&["x_16mm"], number(4_000)))];
     frame.groups[1] = vec![(17, filled(schema, "Vitals", Fill::Min).with(&["health_128th"], number(64)))];
+    let circle = filled_union(schema, "TimedBody", 1, Fill::Min);
+    let timed = filled(schema, "Timed", Fill::Min).with(&["sequence"], number(7)).with(&["age"], number(1));
+    frame.timed = vec![timed.with(&["body"], circle)];
     frame
 }
 
-/// Frames for golden vectors: empty, typical, both kinds of slot list at their border, and full.
+/// One timed event of every kind, each at both ends of its fields.
+fn all_timed(schema: &Schema) -> Vec<Value> {
+    let union = schema.find_union("TimedBody").expect("the composition needs the union TimedBody");
+    let event = |tag: u32, fill: Fill| {
+        filled(schema, "Timed", fill).with(&["body"], filled_union(schema, "TimedBody", tag, fill))
+    };
+    let tags = union.variants.iter().map(|variant| variant.tag);
+    tags.flat_map(|tag| [event(tag, Fill::Min), event(tag, Fill::Max)]).collect()
+}
+
+/// Frames for golden vectors: empty, typical, both kinds of slot list at their border, events of all kinds, full.
 ///
 /// # Panics
 /// As [`typical_frame`].
@@ -141,7 +154,8 @@ pub fn frames(schema: &Schema) -> Vec<FrameSample> {
         groups: all(Fill::Max, introduced..limit(schema, "SLOTS")),
         timed: vec![filled(schema, "Timed", Fill::Max); 8],
     };
-    vec![empty, typical_frame(schema), indices, mask, full]
+    let timed = FrameSample { case: "timed events", timed: all_timed(schema), ..empty.clone() };
+    vec![empty, typical_frame(schema), indices, mask, timed, full]
 }
 
 /// Input datagrams for golden vectors: name, acks, head and commands.
