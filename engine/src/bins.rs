@@ -179,8 +179,15 @@ impl Bins {
     /// - Cost: one pass over bins and entries. Not for the tick: jobs take rows, which lie in this order.
     #[must_use]
     pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        self.cells_into(&mut cells);
+        cells
+    }
+
+    /// As [`Bins::cells`], into a buffer that is emptied first.
+    pub fn cells_into(&self, cells: &mut Vec<Cell>) {
         let bins_per_tile = (TILE_BINS * TILE_BINS) as u32;
-        let mut cells: Vec<Cell> = Vec::new();
+        cells.clear();
         for (bin, ends) in self.start.windows(2).enumerate() {
             let entries = &self.entries[ends[0] as usize..ends[1] as usize];
             let n_entities = entries.len() as u32;
@@ -200,7 +207,6 @@ impl Bins {
             }
         }
         cells.retain(|cell| cell.n_entities > 0);
-        cells
     }
 }
 

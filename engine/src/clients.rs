@@ -4,17 +4,20 @@ use crate::bins::Bins;
 use crate::columns::{Columns, REPLACED};
 use crate::ids::{EntityId, Handles, Row};
 use crate::interest::{self, Scene};
+use crate::notices::{HEAR_MM, NEAR_MM, Notice, Notices};
 use crate::outbox::Arena;
-use crate::players::{Client, Player, Timeds};
+use crate::players::{Client, HIT_KEY, Player, TimedCounts, Timeds};
 use crate::publish::SLACK_MM;
 use crate::step::LANE_ROWS;
+use crate::step::casts::Cast;
+use crate::step::combat::THREAT_SECONDS;
 use crate::world::Setting;
 use jobs::scratch::PerThread;
 use netproto::peer::Plan;
 use netproto::snapshot::{self, Parts, Slots, ones};
 use netproto::{
-    Header, INTRODUCTIONS_MAX, Introduction, Look, Motion, N_GROUPS, Own, OwnState, RING, Status,
-    TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, Vitals,
+    Header, INTRODUCTIONS_MAX, Introduction, Look, Motion, N_GROUPS, Own, OwnState, Side, Status,
+    TIMED_PENDING_MAX, Timed, Vitals,
 };
 use netproto::{POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
 use rayon::prelude::*;
@@ -36,6 +39,8 @@ pub struct Desk {
     pub n_visible: u64,
     /// Clients served.
     pub n_clients: u64,
+    /// What became of their timed events.
+    pub timed: TimedCounts,
 }
 
 impl Desk {
@@ -43,7 +48,7 @@ impl Desk {
     #[must_use]
     pub fn warm() -> Self {
         let arena = Arena::with_room(LANE_ROWS);
-        Self { arena, n_visible: 0, n_clients: 0 }
+        Self { arena, n_visible: 0, n_clients: 0, timed: TimedCounts::default() }
     }
 }
 
@@ -55,6 +60,10 @@ pub struct Hall<'a> {
     pub bins: &'a Bins,
     /// Finds threats.
     pub handles: &'a Handles,
+    /// What everybody near must be told.
+    pub notices: &'a Notices,
+    /// All that is announced, for those who have just come.
+    pub casts: &'a [Cast],
     /// The zone's numbers.
     pub setting: &'a Setting<'a>,
 }
@@ -77,7 +86,7 @@ pub fn serve(
         .for_each(|(chunk, (players, clients, timeds, desk))| {
             let mut search = searches.mine();
             desk.arena.clear();
-            (desk.n_visible, desk.n_clients) = (0, 0);
+            (desk.n_visible, desk.n_clients, desk.timed) = (0, 0, TimedCounts::default());
             for at in 0..players.len() {
                 if clients[at].is_attached {
                     let own = Row((chunk * n + at) as u32);
@@ -102,9 +111,10 @@ impl Visit<'_> {
         let acks = std::mem::take(&mut self.client.acks);
         let settled = self.client.view.handle_acks(&acks);
         if timeds.n > 0 {
-            timeds.settle(settled, tick);
+            desk.timed.expired += timeds.settle(settled, tick);
         }
         self.mark_changes();
+        self.hear(timeds, &mut desk.timed);
         if self.client.is_due || interest::is_turn(self.hall.columns.id[self.own.at()], tick) {
             self.client.is_due = false;
             let Hall { columns, bins, handles, .. } = *self.hall;
@@ -117,8 +127,36 @@ impl Visit<'_> {
         desk.n_visible += u64::from(self.client.view.occupied.count_ones());
         desk.n_clients += 1;
         if self.client.view.may_send(tick) {
-            self.send(timeds, &mut desk.arena);
+            self.send(timeds, desk);
         }
+    }
+
+    /// Queues what is announced near this client in this tick; for a body that has just appeared, all of it.
+    fn hear(&mut self, timeds: &mut Timeds, counts: &mut TimedCounts) {
+        let hall = self.hall;
+        if self.player.is_new_here {
+            self.player.is_new_here = false;
+            hall.casts.iter().for_each(|cast| self.weigh(&cast.notice(), timeds, counts));
+        } else if !hall.notices.is_empty() {
+            let place = hall.columns.place(self.own);
+            hall.notices.near(place, HEAR_MM, |notice| self.weigh(notice, timeds, counts));
+        }
+    }
+
+    /// What hurts the client where it stands, or nearly so, comes first; then its hits, then the nearest.
+    fn weigh(&mut self, notice: &Notice, timeds: &mut Timeds, counts: &mut TimedCounts) {
+        let place = self.hall.columns.place(self.own);
+        let d2 = interest::distance2(place, notice.middle);
+        if d2 > interest::steps2(HEAR_MM) {
+            return;
+        }
+        let hurts = notice.hurts == Side::Players && d2 <= interest::steps2(notice.radius_mm + NEAR_MM);
+        if hurts {
+            let until = notice.event.expires + THREAT_SECONDS * self.hall.setting.ticks_per_second;
+            self.player.threaten(notice.owner, until);
+            self.client.is_due = true;
+        }
+        counts.dropped += timeds.offer(if hurts { d2 } else { HIT_KEY + 1 + d2 }, notice.event);
     }
 
     /// Turns this tick's changes of the occupants into dirty bits.
@@ -148,7 +186,7 @@ impl Visit<'_> {
         }
     }
 
-    fn send(&mut self, timeds: &mut Timeds, arena: &mut Arena) {
+    fn send(&mut self, timeds: &mut Timeds, desk: &mut Desk) {
         let tick = self.hall.setting.now;
         let plan = self.client.view.open();
         let consumed = self.player.queue.newest_consumed;
@@ -160,7 +198,9 @@ impl Visit<'_> {
         let introduced = self.introduced(&plan);
         let news = self.client.view.commit(&plan, introduced);
         let mut timed = [Timed::default(); TIMED_PENDING_MAX];
-        let n_timed = take_timed(timeds, plan.number, tick, &mut timed);
+        let departure = (plan.number, tick, self.hall.columns.place(self.own));
+        let next = &mut self.client.next_timed;
+        let n_timed = timeds.take(departure, next, &mut desk.timed, &mut timed);
         let parts = Parts {
             header: self.header(plan.number, consumed),
             own: self.own_block(plan.own),
@@ -170,7 +210,7 @@ impl Visit<'_> {
             timed: &timed[..n_timed],
         };
         let source = Seats { columns: self.hall.columns, client: self.client, tick };
-        arena.push(self.player.durable, |buffer| snapshot::encode(&parts, &source, buffer));
+        desk.arena.push(self.player.durable, |buffer| snapshot::encode(&parts, &source, buffer));
     }
 
     /// The unknown slots that go out now: all, or the nearest ones.
@@ -211,24 +251,12 @@ impl Visit<'_> {
                 resource: u32::from(walker.resource),
                 swing_wait_ticks: self.player.swing_ready.saturating_sub(setting.now).min(255),
                 dash_wait_ticks: u32::from(walker.dash_wait_ticks),
+                area_wait_ticks: self.player.area_ready.saturating_sub(setting.now).min(255),
+                shot_wait_ticks: self.player.shot_ready.saturating_sub(setting.now).min(255),
             }
         });
         Own { x_mm: columns.x_mm[at] as u32, y_mm: columns.y_mm[at] as u32, state }
     }
-}
-
-/// Takes what fits of the waiting events, oldest first.
-fn take_timed(timeds: &mut Timeds, number: u16, tick: u32, out: &mut [Timed; TIMED_PENDING_MAX]) -> usize {
-    let place = 1u16 << (usize::from(number) % RING);
-    timeds.forget(place);
-    let fits = (TIMED_BYTES_MAX * 8) / Timed::BITS_MAX as usize;
-    let n = timeds.n.min(fits);
-    for (event, timed) in timeds.events[..n].iter_mut().zip(out) {
-        event.sent |= place;
-        let age = tick.wrapping_sub(event.tick).min(63);
-        *timed = Timed { sequence: u32::from(event.sequence), age, body: event.body };
-    }
-    n
 }
 
 /// The occupants of a client's slots, as a frame wants them.

@@ -48,7 +48,7 @@ pub struct Columns {
     pub changed: Vec<u8>,
     /// The occupant changed since the last publish.
     pub replaced: Vec<bool>,
-    n_players_max: usize,
+    pub(crate) n_players_max: usize,
 }
 
 impl Columns {

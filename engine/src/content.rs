@@ -3,6 +3,11 @@
 use netproto::Kind;
 use serde::Deserialize;
 
+pub mod skills;
+
+pub(crate) use skills::RADIUS_STEP_MM;
+pub use skills::{Area, Power, Shot, Slam, TELEGRAPH_MS_MIN};
+
 /// All content of a zone at its fixed rate.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -52,6 +57,16 @@ pub struct Creature {
     pub windup_ticks: u32,
     /// From one bite to the next announcement.
     pub bite_wait_ticks: u32,
+    /// Its telegraphed circle, if it has one.
+    pub slam: Option<Slam>,
+}
+
+impl Creature {
+    /// How hard it bites.
+    #[must_use]
+    pub fn bite(&self) -> Power {
+        Power::around(self.bite_damage)
+    }
 }
 
 /// The player class.
@@ -63,6 +78,10 @@ pub struct Class {
     pub regain_ticks: u32,
     /// The melee arc.
     pub swing: Swing,
+    /// The circle at a distance.
+    pub area: Area,
+    /// The projectile.
+    pub shot: Shot,
 }
 
 /// A melee arc.
@@ -82,6 +101,15 @@ pub struct Swing {
     pub critical_percent: u8,
     /// Targets hit at most, nearest first.
     pub targets_max: usize,
+}
+
+impl Swing {
+    /// How hard it hits.
+    #[must_use]
+    pub fn power(&self) -> Power {
+        let Self { damage_min, damage_max, critical_percent, .. } = *self;
+        Power { damage_min, damage_max, critical_percent }
+    }
 }
 
 /// Why content tables cannot be used.
@@ -130,6 +158,7 @@ struct CreatureRow {
     bite_reach_mm: i32,
     windup_ms: u32,
     bite_wait_ms: u32,
+    slam: Option<skills::SlamRow>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +175,8 @@ struct ClassRow {
     health: u16,
     regain_wait_ms: u32,
     swing: SwingRow,
+    area: skills::AreaRow,
+    shot: skills::ShotRow,
 }
 
 #[derive(Deserialize)]
@@ -218,13 +249,17 @@ struct Rate {
 
 impl Rate {
     fn speed(&mut self, field: &str, mm_per_s: i32) -> Result<i32, ContentError> {
-        let hz = self.ticks_per_second as i32;
         let in_bounds = (0..=10_000).contains(&mm_per_s);
         check(CREATURES, field, i64::from(mm_per_s), in_bounds, "0 to 10000 mm/s")?;
+        Ok(self.mm_per_tick(field, mm_per_s))
+    }
+
+    fn mm_per_tick(&mut self, field: &str, mm_per_s: i32) -> i32 {
+        let hz = self.ticks_per_second as i32;
         if mm_per_s % hz != 0 {
             self.roundings.push(format!("{field}: {mm_per_s} mm/s is {} mm per tick", mm_per_s / hz));
         }
-        Ok(mm_per_s / hz)
+        mm_per_s / hz
     }
 
     fn ticks(&self, ms: u32) -> u32 {
@@ -248,10 +283,11 @@ impl Rate {
             bite_reach_mm: row.bite_reach_mm,
             windup_ticks: self.ticks(row.windup_ms).max(1),
             bite_wait_ticks: self.ticks(row.bite_wait_ms).max(1),
+            slam: row.slam.as_ref().map(|slam| self.slam(&row.kind, slam)).transpose()?,
         })
     }
 
-    fn class(&self, row: &ClassRow) -> Result<Class, ContentError> {
+    fn class(&mut self, row: &ClassRow) -> Result<Class, ContentError> {
         let swing = &row.swing;
         check(CLASS, "health", i64::from(row.health), (1..4096).contains(&row.health), "1 to 4095")?;
         let reach = (1..=8_000).contains(&swing.reach_mm);
@@ -274,6 +310,8 @@ impl Rate {
                 critical_percent: swing.critical_percent.min(100),
                 targets_max: swing.targets_max,
             },
+            area: self.area(&row.area)?,
+            shot: self.shot(&row.shot)?,
         })
     }
 }
@@ -327,9 +365,21 @@ mod tests {
             ("\"Wolf\"", "\"Dragon\"", "Dragon"),
             ("temper = \"flees\"", "temper = \"sings\"", "sings"),
             ("bite_damage = 9", "bite_dmg = 9", "bite_dmg"),
+            ("windup_ms = 800", "windup_ms = 399", "Boar slam.windup_ms is 399, expected 400"),
+            ("radius_mm = 2496", "radius_mm = 9000", "Boar slam.radius_mm"),
         ] {
             let error = Content::parse(&creatures.replacen(from, to, 1), class, 20).unwrap_err().to_string();
             assert!(error.contains(named) && error.contains(CREATURES), "{error}");
+        }
+        for (from, to, named) in [
+            ("windup_ms = 600", "windup_ms = 350", "area.windup_ms is 350, expected 400"),
+            ("draw_ms = 400", "draw_ms = 0", "shot.draw_ms is 0, expected 400"),
+            ("wait_ms = 4000", "wait_ms = 500", "area.wait_ms"),
+            ("speed_mm_per_s = 16000", "speed_mm_per_s = 21000", "shot.speed_mm_per_s"),
+            ("range_mm = 20000", "range_mm = 60000", "shot.range_mm"),
+        ] {
+            let error = Content::parse(creatures, &class.replacen(from, to, 1), 20).unwrap_err().to_string();
+            assert!(error.contains(named) && error.contains(CLASS), "{error}");
         }
     }
 }

@@ -33,6 +33,12 @@ impl EntityId {
         Self(generation << Self::HANDLE_BITS | handle)
     }
 
+    /// The id with this handle and generation, if there can be one.
+    pub(crate) fn checked(handle: u32, generation: u64) -> Option<Self> {
+        let is_one = handle < 1 << Self::HANDLE_BITS && (1..u64::from(Self::GENERATIONS)).contains(&generation);
+        is_one.then(|| Self::new(handle, generation as u32))
+    }
+
     /// The reusable half of the id.
     #[must_use]
     #[inline]
@@ -40,7 +46,10 @@ impl EntityId {
         self.0 & ((1 << Self::HANDLE_BITS) - 1)
     }
 
-    fn generation(self) -> u32 {
+    /// The other half: who had the handle before had another one.
+    #[must_use]
+    #[inline]
+    pub(crate) fn generation(self) -> u32 {
         self.0 >> Self::HANDLE_BITS
     }
 }

@@ -58,11 +58,11 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct CommandQueue {
     /// The command for tick t at `t % AHEAD_TICKS_MAX`; tick 0 is before time.
-    waiting: [(u32, Command); AHEAD_TICKS_MAX as usize],
+    pub(crate) waiting: [(u32, Command); AHEAD_TICKS_MAX as usize],
     /// Bit k: the command of `now - k` has arrived.
-    seen: u64,
-    last: Command,
-    n_repeats: u8,
+    pub(crate) seen: u64,
+    pub(crate) last: Command,
+    pub(crate) n_repeats: u8,
     /// Tick of the newest command that was consumed; 0: none.
     pub newest_consumed: u32,
 }

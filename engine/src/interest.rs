@@ -23,8 +23,8 @@ const WEIGHT_PLAYER: u32 = 39;
 const WEIGHT_CREATURE: u32 = 64;
 /// Distances are squared in steps of 16 mm, so that a weighted key fits 32 bits.
 const STEP_SHIFT: u32 = 4;
-const ENTER_STEPS2: u32 = square(ENTER_MM >> STEP_SHIFT);
-const LEAVE_STEPS2: u32 = square(LEAVE_MM >> STEP_SHIFT);
+const ENTER_STEPS2: u32 = steps2(ENTER_MM);
+const LEAVE_STEPS2: u32 = steps2(LEAVE_MM);
 const _: () = assert!(LEAVE_STEPS2 < u32::MAX / 64);
 
 const fn square(steps: i32) -> u32 {
@@ -228,9 +228,16 @@ pub fn is_turn(id: EntityId, tick: u32) -> bool {
     tick.wrapping_add(id.handle()).is_multiple_of(EVERY_TICKS)
 }
 
+/// A distance as [`distance2`] gives it.
+#[must_use]
+pub const fn steps2(mm: i32) -> u32 {
+    square(mm >> STEP_SHIFT)
+}
+
 /// Squared distance in steps of 16 mm; saturates far beyond every radius.
+#[must_use]
 #[inline]
-fn distance2(a: (i32, i32), b: (i32, i32)) -> u32 {
+pub fn distance2(a: (i32, i32), b: (i32, i32)) -> u32 {
     let dx = ((a.0 - b.0) >> STEP_SHIFT).unsigned_abs().min(1 << 12);
     let dy = ((a.1 - b.1) >> STEP_SHIFT).unsigned_abs().min(1 << 12);
     dx * dx + dy * dy

@@ -1,9 +1,10 @@
 //! The world, and nothing but the world: commands in, columns out, one tick at a time.
 //!
 //! [`tick()`] reads in the order the data flows: [`input`] checks commands, [`step`] moves and fights,
-//! [`publish`] finds what changed, [`bins`] indexes it, [`clients`] serves each client with what [`interest`]
-//! chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all of them work on, [`content`]
-//! what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds ways, [`rng`] draws.
+//! [`publish`] finds what changed, [`bins`] indexes it, [`notices`] are for everybody near, [`clients`] serves
+//! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
+//! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
+//! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns.
 //!
 //! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
 #![forbid(unsafe_code)]
@@ -15,6 +16,8 @@ pub mod content;
 pub mod ids;
 pub mod input;
 pub mod interest;
+pub mod layout;
+pub mod notices;
 pub mod order;
 pub mod outbox;
 pub mod path;

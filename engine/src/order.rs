@@ -3,6 +3,7 @@
 
 use crate::ids::EntityId;
 use crate::rng::{Purpose, draw};
+use crate::step::casts::{Cast, Shape};
 use crate::world::World;
 use netproto::snapshot::ones;
 
@@ -79,7 +80,7 @@ fn swap(world: &mut World, a: usize, b: usize) {
     }
 }
 
-/// A hash of the living rows by EntityId: world columns only, no client views, no row numbers.
+/// A hash of the living rows by EntityId, and of what is announced: no client views, no row numbers.
 #[must_use]
 pub fn state_hash(world: &World) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ u64::from(world.now);
@@ -102,8 +103,94 @@ pub fn state_hash(world: &World) -> u64 {
             let walker = &player.walker;
             add(walker.state as u64 | u64::from(walker.waypoint) << 8 | u64::from(walker.forced_ticks) << 16);
             add(u64::from(walker.resource) << 32 | u64::from(player.swing_ready));
+            add(u64::from(player.area_ready) << 32 | u64::from(player.shot_ready));
             add(u64::from(player.durable.low) << 32 | u64::from(player.respawn_at));
         }
     }
+    world.casts.iter().for_each(|cast| add_cast(cast, &mut add));
     hash
+}
+
+/// Casts lie in an order that knows entities, not rows.
+pub(crate) fn add_cast(cast: &Cast, add: &mut impl FnMut(u64)) {
+    add(u64::from(cast.owner.0) << 32 | u64::from(cast.announced));
+    add(u64::from(cast.at.0 as u32) << 32 | u64::from(cast.at.1 as u32));
+    let power = cast.power;
+    add((cast.skill as u64) << 60
+        | (cast.hurts as u64) << 56
+        | u64::from(power.damage_min) << 32
+        | u64::from(power.damage_max) << 8
+        | u64::from(power.critical_percent));
+    match cast.shape {
+        Shape::Circle { radius_mm, impact, targets_max } => {
+            add(u64::from(impact) << 32 | radius_mm as u64);
+            add(targets_max as u64);
+        }
+        Shape::Flight { velocity, release, ticks, n_steps, width_mm } => {
+            add(u64::from(release) << 32 | u64::from(ticks) << 16 | u64::from(n_steps));
+            add(u64::from(velocity.0 as u32) << 32 | u64::from(velocity.1 as u32));
+            add(width_mm as u64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Power;
+    use netproto::{Side, Skill};
+
+    fn hash(cast: &Cast) -> u64 {
+        let mut hash = 1u64;
+        add_cast(cast, &mut |word| hash = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29));
+        hash
+    }
+
+    #[test]
+    fn every_part_of_a_cast_is_part_of_the_state() {
+        let circle = Shape::Circle { radius_mm: 64, impact: 12, targets_max: 16 };
+        let flight = |velocity, release, ticks, n_steps, width_mm| Shape::Flight {
+            velocity,
+            release,
+            ticks,
+            n_steps,
+            width_mm,
+        };
+        let cast = Cast {
+            owner: EntityId(7),
+            skill: Skill::Area,
+            hurts: Side::Creatures,
+            power: Power { damage_min: 1, damage_max: 2, critical_percent: 3 },
+            announced: 5,
+            at: (100, 200),
+            shape: circle,
+        };
+        let power =
+            |damage_min, damage_max, critical_percent| Power { damage_min, damage_max, critical_percent };
+        let others = [
+            Cast { owner: EntityId(8), ..cast },
+            Cast { skill: Skill::Slam, ..cast },
+            Cast { hurts: Side::Players, ..cast },
+            Cast { power: power(0, 2, 3), ..cast },
+            Cast { power: power(1, 3, 3), ..cast },
+            Cast { power: power(1, 2, 4), ..cast },
+            Cast { announced: 6, ..cast },
+            Cast { at: (101, 200), ..cast },
+            Cast { at: (100, 201), ..cast },
+            Cast { shape: Shape::Circle { radius_mm: 65, impact: 12, targets_max: 16 }, ..cast },
+            Cast { shape: Shape::Circle { radius_mm: 64, impact: 13, targets_max: 16 }, ..cast },
+            Cast { shape: Shape::Circle { radius_mm: 64, impact: 12, targets_max: 17 }, ..cast },
+            Cast { shape: flight((1, 2), 3, 4, 5, 6), ..cast },
+            Cast { shape: flight((0, 2), 3, 4, 5, 6), ..cast },
+            Cast { shape: flight((1, 0), 3, 4, 5, 6), ..cast },
+            Cast { shape: flight((1, 2), 0, 4, 5, 6), ..cast },
+            Cast { shape: flight((1, 2), 3, 0, 5, 6), ..cast },
+            Cast { shape: flight((1, 2), 3, 4, 0, 6), ..cast },
+            Cast { shape: flight((1, 2), 3, 4, 5, 0), ..cast },
+        ];
+        let mut hashes: Vec<u64> = others.iter().chain([&cast]).map(hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), others.len() + 1, "two different casts look the same");
+    }
 }

@@ -4,7 +4,11 @@ use crate::ids::{DurableId, EntityId, Row};
 use crate::input::CommandQueue;
 use kernel::walker::{Path, Rules, Walker};
 use netproto::peer::{IN_FLIGHT_DATAGRAMS, View};
-use netproto::{Acks, SLOTS, TIMED_PENDING_MAX, TimedBody};
+use netproto::{Acks, SLOTS};
+
+mod timeds;
+
+pub use timeds::{HIT_KEY, Pending, TimedCounts, Timeds};
 
 /// Attackers that claim a slot of their victim's view at most.
 pub const THREATS_MAX: usize = 16;
@@ -26,6 +30,10 @@ pub struct Player {
     pub path_ready: u32,
     /// First tick that may swing.
     pub swing_ready: u32,
+    /// First tick that may cast an area.
+    pub area_ready: u32,
+    /// First tick that may shoot.
+    pub shot_ready: u32,
     /// Where the body appeared, and comes back to after death.
     pub home: (i32, i32),
     /// Tick of the return from death; 0 while alive.
@@ -34,6 +42,8 @@ pub struct Player {
     pub detached_at: u32,
     /// The own state shows something that a client cannot foresee.
     pub own_changed: bool,
+    /// The body appeared in this tick: its client has heard nothing of what is announced around it.
+    pub is_new_here: bool,
     /// Who hit or hunts the player, and until which tick that counts.
     pub threats: [(EntityId, u32); THREATS_MAX],
 }
@@ -51,9 +61,12 @@ impl Player {
             asked: None,
             path_ready: 0,
             swing_ready: 0,
+            area_ready: 0,
+            shot_ready: 0,
             respawn_at: 0,
             detached_at: 0,
             own_changed: true,
+            is_new_here: true,
             threats: [(EntityId::NONE, 0); THREATS_MAX],
         }
     }
@@ -126,78 +139,9 @@ impl Default for Client {
     }
 }
 
-/// A timed event that waits for its acknowledgement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pending {
-    /// What happened.
-    pub body: TimedBody,
-    /// When.
-    pub tick: u32,
-    /// Nobody cares afterwards.
-    pub expires: u32,
-    /// The client applies each sequence once.
-    pub sequence: u8,
-    /// Bit `n % RING`: snapshot n held it.
-    pub sent: u16,
-}
-
-/// Timed events of one client, oldest first.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timeds {
-    /// Events that wait.
-    pub n: usize,
-    /// The events.
-    pub events: [Pending; TIMED_PENDING_MAX],
-}
-
-impl Timeds {
-    /// Adds an event; when all places are taken, the oldest is dropped.
-    pub fn push(&mut self, event: Pending) {
-        if self.n == TIMED_PENDING_MAX {
-            self.events.copy_within(1.., 0);
-            self.n -= 1;
-        }
-        self.events[self.n] = event;
-        self.n += 1;
-    }
-
-    /// Drops what was acknowledged in `settled` ring places, and what has expired.
-    pub fn settle(&mut self, settled: u16, tick: u32) {
-        let mut kept = 0;
-        for at in 0..self.n {
-            let event = self.events[at];
-            if event.sent & settled == 0 && tick <= event.expires {
-                self.events[kept] = event;
-                kept += 1;
-            }
-        }
-        self.n = kept;
-    }
-
-    /// Ring place `place` is about to be used again: what it held before counts no more.
-    pub fn forget(&mut self, place: u16) {
-        for event in &mut self.events[..self.n] {
-            event.sent &= !place;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_timed_event_waits_for_its_ack_or_its_expiry() {
-        let mut timeds = Timeds::default();
-        for sequence in 0..20 {
-            timeds.push(Pending { sequence, expires: 100 + u32::from(sequence), ..Pending::default() });
-        }
-        assert_eq!((timeds.n, timeds.events[0].sequence), (TIMED_PENDING_MAX, 4));
-        timeds.events[2].sent = 0b100;
-        timeds.settle(0b100, 105);
-        let left: Vec<u8> = timeds.events[..timeds.n].iter().map(|event| event.sequence).collect();
-        assert_eq!(left, [5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
-    }
 
     #[test]
     fn the_threat_that_ends_first_makes_room() {

@@ -11,7 +11,7 @@ pub const SLACK_MM: i32 = 64;
 /// Vitals, status and look packed side by side, so that one comparison finds any change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Shown(u32);
+pub struct Shown(pub(crate) u32);
 
 const STATUS_AT: u32 = Vitals::BITS;
 const LOOK_AT: u32 = STATUS_AT + Status::BITS;

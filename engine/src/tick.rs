@@ -8,12 +8,13 @@ use crate::order;
 use crate::outbox::{Fact, FactBody};
 use crate::players::{Client, Player, Timeds};
 use crate::publish;
+use crate::step::casts::{self, Salvo};
 use crate::step::combat::{self, Wounds};
 use crate::step::{creatures, movement, players};
-use crate::world::{Counts, Setting, World, spawn_place};
+use crate::world::{Scratch, Setting, World, spawn_place};
 use netproto::input::InputPacket;
 use netproto::peer::View;
-use netproto::{Kind, Refusal};
+use netproto::{Kind, Refusal, Skill};
 
 /// Phases of a tick, in order; the names are those of the histograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +89,7 @@ pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stag
     world.note_threats();
     done(Stage::Creatures);
     combat::find(&world.columns, &world.bins, &world.content, &mut world.scratch.player_lanes);
+    world.land_casts();
     done(Stage::HitsFound);
     world.apply_hits();
     world.bury_and_bear();
@@ -150,6 +152,7 @@ impl World {
         // A new connection counts its own commands: what the old one left behind is not for it to wait out.
         self.players[at].queue = CommandQueue::default();
         self.players[at].own_changed = true;
+        self.players[at].is_new_here = true;
         self.timeds[at] = Timeds::default();
         self.clients[at] = Client { view: View::new(in_flight_max), is_attached: true, ..Client::new() };
         let body = FactBody::Joined { entity: self.columns.id[at], resumed: old.is_some() };
@@ -271,12 +274,33 @@ impl World {
         }
     }
 
+    /// What was announced happens, and what is announced now joins it.
+    fn land_casts(&mut self) {
+        let setting = setting!(self);
+        let Scratch { player_lanes, creature_lanes, salvos, notices, .. } = &mut self.scratch;
+        salvos.iter_mut().for_each(Salvo::clear);
+        notices.clear();
+        casts::land(&self.casts, &self.columns, &self.bins, self.now, salvos);
+        let lanes = player_lanes.iter().chain(creature_lanes.iter());
+        let tell = |notice| notices.push(notice);
+        let first = casts::settle(&mut self.casts, salvos, lanes, &self.columns, &setting, tell);
+        notices.sort();
+        for cast in &self.casts[first..] {
+            let count =
+                if cast.skill == Skill::Shot { &mut self.counts.shots } else { &mut self.counts.areas };
+            *count += 1;
+        }
+    }
+
     fn apply_hits(&mut self) {
         let setting = setting!(self);
         let scratch = &mut self.scratch;
         scratch.hits.clear();
         for lane in scratch.player_lanes.iter().chain(&scratch.creature_lanes) {
             scratch.hits.extend_from_slice(&lane.hits);
+        }
+        for salvo in &scratch.salvos {
+            scratch.hits.extend_from_slice(&salvo.hits);
         }
         let mut wounds = Wounds {
             columns: &mut self.columns,
@@ -290,6 +314,7 @@ impl World {
         self.counts.hits += toll.n_hits;
         self.counts.kills += toll.n_kills;
         self.counts.deaths += toll.n_deaths;
+        self.counts.timed_dropped += toll.n_untold;
     }
 
     /// Corpses vanish and dens fill again, in the order of dens: ids must not depend on rows.
@@ -330,24 +355,32 @@ impl World {
 
     fn serve_clients(&mut self) {
         let setting = setting!(self);
-        let hall =
-            Hall { columns: &self.columns, bins: &self.bins, handles: &self.handles, setting: &setting };
+        let hall = Hall {
+            columns: &self.columns,
+            bins: &self.bins,
+            handles: &self.handles,
+            notices: &self.scratch.notices,
+            casts: &self.casts,
+            setting: &setting,
+        };
         let desks = &mut self.scratch.desks;
         let views = &self.scratch.views;
         clients::serve(&hall, &mut self.players, &mut self.clients, &mut self.timeds, desks, views);
     }
 
     fn count(&mut self) {
-        let Counts { frames, frame_bytes, visible, client_ticks, published, entity_ticks, .. } =
-            &mut self.counts;
+        let counts = &mut self.counts;
         for desk in &self.scratch.desks {
             let (n_frames, n_bytes) = desk.arena.totals();
-            *frames += n_frames as u64;
-            *frame_bytes += n_bytes as u64;
-            *visible += desk.n_visible;
-            *client_ticks += desk.n_clients;
+            counts.frames += n_frames as u64;
+            counts.frame_bytes += n_bytes as u64;
+            counts.visible += desk.n_visible;
+            counts.client_ticks += desk.n_clients;
+            counts.timed_sent += desk.timed.sent;
+            counts.timed_dropped += desk.timed.dropped;
+            counts.timed_expired += desk.timed.expired;
         }
-        *published += self.columns.changed.iter().map(|changed| u64::from(changed & 1)).sum::<u64>();
-        *entity_ticks += self.bins.entries().len() as u64;
+        counts.published += self.columns.changed.iter().map(|changed| u64::from(changed & 1)).sum::<u64>();
+        counts.entity_ticks += self.bins.entries().len() as u64;
     }
 }

@@ -6,10 +6,12 @@ use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::interest;
+use crate::notices::Notices;
 use crate::outbox::Fact;
 use crate::path;
 use crate::players::{Client, Player, Timeds};
 use crate::rng::{Purpose, draw, within};
+use crate::step::casts::{self, Cast, SALVO_CASTS, Salvo};
 use crate::step::creatures::{Mind, State};
 use crate::step::{Hit, LANE_ROWS, Lane};
 use jobs::scratch::PerThread;
@@ -50,6 +52,7 @@ pub struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) timeds: Vec<Timeds>,
     pub(crate) minds: Vec<Mind>,
+    pub(crate) casts: Vec<Cast>,
     pub(crate) by_durable: ByDurable<EntityId>,
     pub(crate) free_player_rows: Vec<Row>,
     pub(crate) scratch: Scratch,
@@ -63,6 +66,8 @@ pub(crate) struct Scratch {
     pub(crate) paths: PerThread<path::Search>,
     pub(crate) views: PerThread<interest::Search>,
     pub(crate) hits: Vec<Hit>,
+    pub(crate) salvos: Vec<Salvo>,
+    pub(crate) notices: Notices,
     pub(crate) threats: Vec<(EntityId, EntityId)>,
     pub(crate) rows: Vec<Row>,
     pub(crate) facts: Vec<Fact>,
@@ -124,6 +129,16 @@ pub struct Counts {
     pub packets_stray: u64,
     /// Melee arcs swung.
     pub casts: u64,
+    /// Circles announced, by players and creatures.
+    pub areas: u64,
+    /// Projectiles announced.
+    pub shots: u64,
+    /// Timed events that left in a snapshot, repeats not counted.
+    pub timed_sent: u64,
+    /// Timed events that gave way to more pressing ones, or went too far away to be told.
+    pub timed_dropped: u64,
+    /// Timed events that ran out of time without an acknowledgement.
+    pub timed_expired: u64,
     /// Hits that hurt.
     pub hits: u64,
     /// Snapshots made.
@@ -153,6 +168,8 @@ impl World {
         let columns = Columns::new(config.players_max as usize, config.creatures as usize);
         let (n_players, n_rows) = (columns.n_players_max(), columns.n_rows());
         let rules = Rules::at(config.ticks_per_second);
+        let per_body = casts::under_way_max(&content);
+        let n_casts = n_players * per_body.0 + (n_rows - n_players) * per_body.1;
         let mut world = Self {
             config: *config,
             rules,
@@ -166,7 +183,8 @@ impl World {
             minds: vec![Mind { state: State::Gone, until: u32::MAX, ..Mind::default() }; n_rows - n_players],
             by_durable: ByDurable::with_capacity_and_hasher(n_players, BuildHasherDefault::default()),
             free_player_rows: (0..config.players_max).rev().map(Row).collect(),
-            scratch: Scratch::new(n_players, n_rows),
+            casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows),
+            scratch: Scratch::new(n_players, n_rows, n_casts, config.side_mm),
             counts: Counts::default(),
             content,
             columns,
@@ -272,6 +290,12 @@ impl World {
         &self.bins
     }
 
+    /// What was announced and has yet to happen, in the order of (tick, owner, skill).
+    #[must_use]
+    pub fn casts(&self) -> &[Cast] {
+        &self.casts
+    }
+
     /// The row of a living entity, until the next tick.
     #[must_use]
     pub fn row_of(&self, id: EntityId) -> Option<Row> {
@@ -316,7 +340,7 @@ impl World {
 }
 
 impl Scratch {
-    fn new(n_players: usize, n_rows: usize) -> Self {
+    fn new(n_players: usize, n_rows: usize, n_casts: usize, side_mm: i32) -> Self {
         // Not `vec![warm; n]`: a clone has no spare room.
         let lanes = |rows: usize| (0..rows.div_ceil(LANE_ROWS)).map(|_| Lane::warm()).collect();
         Self {
@@ -325,6 +349,8 @@ impl Scratch {
             paths: PerThread::new(path::Search::default),
             views: PerThread::new(|| interest::Search::warm(n_rows)),
             hits: Vec::with_capacity(n_rows.max(1024)),
+            salvos: (0..n_casts.div_ceil(SALVO_CASTS).max(1)).map(|_| Salvo::warm()).collect(),
+            notices: Notices::warm(side_mm, 2 * n_players + n_rows),
             threats: Vec::with_capacity(n_rows),
             rows: Vec::with_capacity(n_rows),
             facts: Vec::with_capacity(2 * n_players.max(64)),

@@ -1,9 +1,10 @@
-//! What one bot wants: walk, find a creature, swing at it.
+//! What one bot wants: walk, find a creature, fight it, step out of what will hurt.
 
+use client_core::effects::Circle;
 use client_core::session::Session;
 use kernel::angle;
 use netproto::snapshot::ones;
-use netproto::{Command, Deed, Follow, Goal, Kind, Move, Steer};
+use netproto::{Command, Deed, Follow, Goal, Kind, Move, Side, Steer};
 
 /// How far a creature may be to be hunted.
 const HUNT_MM: i64 = 16_000;
@@ -19,6 +20,15 @@ const LOOK_EVERY: u32 = 4;
 const SWING_EVERY: u32 = 12;
 /// Commands between two swings of a bot that sees nobody.
 const BLIND_SWING_EVERY: u32 = 20;
+/// From here on a bot shoots, and casts an area, when it has not done so for a while.
+const SHOOT_MM: i64 = 15_000;
+const CAST_MM: i64 = 9_000;
+const SHOOT_EVERY: u32 = 45;
+const CAST_EVERY: u32 = 110;
+/// A bot keeps this far out of a circle that will hurt it.
+const MARGIN_MM: i32 = 400;
+/// What it is about to do about one takes this many ticks to reach the zone, and no longer matters then.
+const TOO_LATE_TICKS: u32 = 2;
 /// One dash in this many commands.
 const DASH_ONE_IN: u64 = 160;
 
@@ -49,6 +59,9 @@ pub struct Brain {
     speed: u32,
     turn_at: u32,
     swing_at: u32,
+    shoot_at: u32,
+    cast_at: u32,
+    is_dodging: bool,
     prey: Option<Prey>,
 }
 
@@ -57,9 +70,22 @@ impl Brain {
     #[must_use]
     pub fn new(style: Style, seed: u64) -> Self {
         let random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d;
-        let mut brain =
-            Self { style, random, n_commands: 0, heading: 0, speed: 0, turn_at: 0, swing_at: 0, prey: None };
+        let mut brain = Self {
+            style,
+            random,
+            n_commands: 0,
+            heading: 0,
+            speed: 0,
+            turn_at: 0,
+            swing_at: 0,
+            shoot_at: 0,
+            cast_at: 0,
+            is_dodging: false,
+            prey: None,
+        };
         brain.swing_at = brain.below(u64::from(BLIND_SWING_EVERY)) as u32;
+        brain.shoot_at = brain.below(u64::from(SHOOT_EVERY)) as u32;
+        brain.cast_at = brain.below(u64::from(CAST_EVERY)) as u32;
         brain
     }
 
@@ -77,10 +103,11 @@ impl Brain {
         if self.n_commands.is_multiple_of(LOOK_EVERY) {
             self.prey = nearest_prey(session, own);
         }
-        let movement = match self.style {
+        let side_mm = session.welcome().map_or(0, |welcome| welcome.side_mm);
+        let movement = self.dodge(session, own, side_mm).or_else(|| match self.style {
             Style::Keys => self.steer(),
-            Style::Clicks => self.click(own, session.welcome().map_or(0, |welcome| welcome.side_mm)),
-        };
+            Style::Clicks => self.click(own, side_mm),
+        });
         let deed = self.deed();
         if movement.is_none() && deed.is_none() {
             return None;
@@ -116,12 +143,27 @@ impl Brain {
                 angle::polar(self.below(256) as u8, leg_mm as i32)
             }
         };
-        let last = side_mm.saturating_sub(1) as i32;
-        let within = |v: i32| v.clamp(0, last) as u32;
-        Some(Move::Goal(Goal {
-            x_mm: within(own.0.saturating_add(dx)),
-            y_mm: within(own.1.saturating_add(dy)),
-        }))
+        Some(goal((own.0.saturating_add(dx), own.1.saturating_add(dy)), side_mm))
+    }
+
+    /// The shortest way out of a circle that will hurt; nothing while there is none, or once the way is taken.
+    fn dodge(&mut self, session: &Session, own: (i32, i32), side_mm: u32) -> Option<Move> {
+        let Some(circle) = danger(session, own) else {
+            self.turn_at = if self.is_dodging { self.n_commands } else { self.turn_at };
+            self.is_dodging = false;
+            return None;
+        };
+        if self.is_dodging {
+            return Some(self.as_before());
+        }
+        self.is_dodging = true;
+        let out = angle::of(own.0.wrapping_sub(circle.at.0), own.1.wrapping_sub(circle.at.1));
+        (self.heading, self.speed) = (out, 3);
+        let (dx, dy) = angle::polar(out, circle.radius_mm + 2 * MARGIN_MM);
+        Some(match self.style {
+            Style::Keys => self.as_before(),
+            Style::Clicks => goal((circle.at.0.saturating_add(dx), circle.at.1.saturating_add(dy)), side_mm),
+        })
     }
 
     /// What goes on when nothing new is wanted.
@@ -140,7 +182,17 @@ impl Brain {
             self.swing_at = self.n_commands + if is_near { SWING_EVERY } else { BLIND_SWING_EVERY };
         }
         let dash = self.below(DASH_ONE_IN) == 0;
-        (swing || dash).then_some(Deed { swing, dash, aim })
+        let far_mm = self.prey.map_or(i64::MAX, |prey| prey.distance_mm);
+        let shot = self.shoot_at <= self.n_commands && (SWING_MM..=SHOOT_MM).contains(&far_mm);
+        let area = !shot && self.cast_at <= self.n_commands && far_mm <= CAST_MM;
+        if shot {
+            self.shoot_at = self.n_commands + SHOOT_EVERY + self.below(20) as u32;
+        }
+        if area {
+            self.cast_at = self.n_commands + CAST_EVERY + self.below(40) as u32;
+        }
+        let reach_64mm = if area { (far_mm / 64) as u32 } else { 0 };
+        (swing || dash || area || shot).then_some(Deed { swing, dash, aim, area, shot, reach_64mm })
     }
 
     fn below(&mut self, n: u64) -> u64 {
@@ -148,6 +200,23 @@ impl Brain {
             self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) % n
     }
+}
+
+/// A click on the nearest place of the square.
+fn goal(at: (i32, i32), side_mm: u32) -> Move {
+    let last = side_mm.saturating_sub(1) as i32;
+    let within = |v: i32| v.clamp(0, last) as u32;
+    Move::Goal(Goal { x_mm: within(at.0), y_mm: within(at.1) })
+}
+
+/// The next circle that will hurt a player at `own`, while something can be done about it.
+fn danger(session: &Session, own: (i32, i32)) -> Option<Circle> {
+    let tick = session.view().tick();
+    let left = |circle: &Circle| circle.impact.wrapping_sub(tick) as i32;
+    let hurts = |circle: &&Circle| {
+        circle.hurts == Side::Players && left(circle) > TOO_LATE_TICKS as i32 && circle.covers(own, MARGIN_MM)
+    };
+    session.view().circles().iter().filter(hurts).min_by_key(|circle| left(circle)).copied()
 }
 
 /// The nearest living creature that is seen within reach.
@@ -176,7 +245,7 @@ mod tests {
     use client_core::session::Settings;
     use netproto::quantise::Segment;
     use netproto::snapshot::{FRAME_BUFFER_BYTES, Frame, Parts, Slots, encode};
-    use netproto::{Header, Introduction, N_GROUPS, Own, RING, Vitals};
+    use netproto::{Header, Introduction, N_GROUPS, Own, RING, Timed, TimedBody, Vitals};
 
     /// One wolf, two metres to the south.
     struct Wolf;
@@ -193,12 +262,16 @@ mod tests {
     }
 
     fn session(with_wolf: bool) -> Session {
+        told(with_wolf, &[])
+    }
+
+    fn told(with_wolf: bool, timed: &[Timed]) -> Session {
         let mut session = Session::new(Settings::default(), Nanos(0));
         session.handle_timeout(Nanos(0));
         let header = Header { tick: 100, consumed_below: 255, ..Header::default() };
         let own = Own { x_mm: 50_000, y_mm: 50_000, state: None };
         let introduced = u64::from(with_wolf);
-        let parts = Parts { header, own, news: [0; RING], introduced, groups: [0; N_GROUPS], timed: &[] };
+        let parts = Parts { header, own, news: [0; RING], introduced, groups: [0; N_GROUPS], timed };
         let mut buffer = [0; FRAME_BUFFER_BYTES];
         let n_bytes = encode(&parts, &Wolf, &mut buffer);
         session.handle_datagram(Nanos(1), &buffer[..n_bytes], &mut Frame::default());
@@ -221,6 +294,43 @@ mod tests {
                 .collect();
             assert!((25..=40).contains(&swings.len()), "{} swings in 400 ticks", swings.len());
             assert!(swings[3..].iter().all(|aim| *aim == 64), "{swings:?}");
+        }
+    }
+
+    #[test]
+    fn a_bot_that_sees_a_wolf_shoots_and_casts_now_and_then_where_it_stands() {
+        let deeds: Vec<Deed> =
+            commands(Style::Keys, true).iter().filter_map(|command| command.deed).collect();
+        let areas: Vec<&Deed> = deeds.iter().filter(|deed| deed.area).collect();
+        assert!((2..=4).contains(&areas.len()), "{} areas in 20 s", areas.len());
+        assert!(areas.iter().all(|deed| (deed.aim, deed.reach_64mm) == (64, 2_000 / 64)), "{areas:?}");
+        assert!(deeds.iter().all(|deed| !deed.shot), "a wolf at two metres is no target for a bow");
+    }
+
+    #[test]
+    fn a_bot_walks_out_of_a_circle_that_will_hurt_it_and_not_out_of_others() {
+        let circle = |hurts, windup_ticks| {
+            let (x_16mm, y_16mm) = (50_000 / 16, 49_000 / 16);
+            let circle = netproto::Circle {
+                x_16mm,
+                y_16mm,
+                radius_64mm: 39,
+                windup_ticks,
+                hurts,
+                ..Default::default()
+            };
+            [Timed { sequence: 0, age: 0, body: TimedBody::Circle(circle) }]
+        };
+        let first = |style, timed: &[Timed]| {
+            let (mut brain, session) = (Brain::new(style, 7), told(false, timed));
+            brain.turn_at = 1_000;
+            brain.decide(&session).map(|command| command.movement)
+        };
+        let danger = circle(Side::Players, 16);
+        assert_eq!(first(Style::Keys, &danger), Some(Move::Steer(Steer { angle: 64, speed: 3 })));
+        assert!(matches!(first(Style::Clicks, &danger), Some(Move::Goal(_))));
+        for harmless in [circle(Side::Creatures, 16), circle(Side::Players, TOO_LATE_TICKS as i32)] {
+            assert_ne!(first(Style::Keys, &harmless), Some(Move::Steer(Steer { angle: 64, speed: 3 })));
         }
     }
 

@@ -81,7 +81,7 @@ impl Play {
             },
         };
         let is_deed = self.random.below(30) == 0;
-        let deed = is_deed.then(|| Deed { swing: false, dash: true, aim: self.random.below(256) });
+        let deed = is_deed.then(|| Deed { dash: true, aim: self.random.below(256), ..Deed::default() });
         Command { movement, deed }
     }
 

@@ -256,7 +256,7 @@ fn a_goal_and_a_deed_are_sent_once_and_then_followed() {
     let mut table = Table::new(Settings::default(), 1_000);
     table.run(500);
     let goal = Move::Goal(netproto::Goal { x_mm: 70_000, y_mm: 60_000 });
-    let deed = Some(netproto::Deed { swing: true, dash: false, aim: 0 });
+    let deed = Some(netproto::Deed { swing: true, ..netproto::Deed::default() });
     table.session.set_command(Command { movement: goal, deed });
     table.run(300);
     let newest = table.session.visit.commands.newest().unwrap();

@@ -2,7 +2,9 @@
 //!
 //! Source: docs/PROTOCOL.md "Frame", the client's half; the server's is `netproto::peer`.
 
+use crate::effects::{Circle, Effects, Shot};
 use crate::history::{Numbers, Sequences};
+use kernel::walls::Walls;
 use netproto::quantise::Segment;
 use netproto::snapshot::{Frame, ones};
 use netproto::{
@@ -70,6 +72,7 @@ pub struct View {
     sequences: Sequences,
     n_fresh: usize,
     fresh: [Timed; TIMED_PENDING_MAX],
+    effects: Effects,
     /// What happened so far.
     pub counts: Counts,
 }
@@ -93,6 +96,7 @@ impl Default for View {
             sequences: Sequences::default(),
             n_fresh: 0,
             fresh: [Timed::default(); TIMED_PENDING_MAX],
+            effects: Effects::default(),
             counts: Counts::default(),
         }
     }
@@ -176,6 +180,23 @@ impl View {
         &self.fresh[..self.n_fresh]
     }
 
+    /// Circles that were announced, in the order in which they were told; for a while longer than they last.
+    #[must_use]
+    pub fn circles(&self) -> &[Circle] {
+        self.effects.circles()
+    }
+
+    /// Projectiles that were announced, in the order in which they were told; for a while longer than they last.
+    #[must_use]
+    pub fn shots(&self) -> &[Shot] {
+        self.effects.shots()
+    }
+
+    /// Lets projectiles that were told since the last call end at the walls.
+    pub fn stop_at_walls(&mut self, walls: &Walls) {
+        self.effects.stop_at_walls(walls);
+    }
+
     /// Checks what an honest server's snapshots lead to, whatever was lost between them.
     ///
     /// # Panics
@@ -236,8 +257,10 @@ impl View {
 
     fn take_timed(&mut self, frame: &Frame) {
         self.n_fresh = 0;
+        self.effects.expire(self.tick);
         for timed in &frame.timed[..frame.n_timed] {
             if self.sequences.insert(timed.sequence as u8, self.tick) {
+                self.effects.take(timed, self.tick, (self.body.x_mm, self.body.y_mm));
                 self.fresh[self.n_fresh] = *timed;
                 self.n_fresh += 1;
             }

@@ -96,6 +96,24 @@ fn a_repeated_timed_event_is_fresh_once() {
     assert!(view.fresh_timed().is_empty());
 }
 
+#[test]
+fn a_telegraph_that_is_repeated_is_shown_once_where_it_was_meant() {
+    let mut view = View::default();
+    let (x_16mm, y_16mm) = ((200_000 & 131_071) / 16, 300_000 % 131_072 / 16);
+    let circle = netproto::Circle { x_16mm, y_16mm, radius_64mm: 10, windup_ticks: 12, ..Default::default() };
+    for (number, age) in [(0u16, 1), (1, 2), (2, 3)] {
+        let mut frame = frame(number);
+        // The own body walks; the place is the same all the time.
+        (frame.own.x_mm, frame.own.y_mm) = (199_000 + 300 * u32::from(number), 301_000);
+        frame.timed[0] = Timed { sequence: 9, age, body: TimedBody::Circle(circle) };
+        frame.n_timed = 1;
+        view.apply(&frame);
+        assert_eq!(view.fresh_timed().len(), usize::from(number == 0));
+        let told: Vec<_> = view.circles().iter().map(|c| (c.at, c.announced, c.impact)).collect();
+        assert_eq!(told, [((200_000, 300_000), 999, 1_011)], "after snapshot {number}");
+    }
+}
+
 /// A server's truth about 64 slots.
 #[derive(Clone)]
 struct Truth {

@@ -5,13 +5,13 @@ use crate::bins::Bins;
 use crate::columns::Columns;
 use crate::content::Content;
 use crate::ids::{Handles, Row};
-use crate::players::{Client, Pending, Player, Timeds};
+use crate::players::{Client, HIT_KEY, Pending, Player, Timeds};
 use crate::rng::{Purpose, draw, within};
 use crate::step::creatures::{Mind, provoke};
 use crate::step::players::RESPAWN_SECONDS;
 use crate::world::Setting;
 use kernel::angle;
-use netproto::{Action, Kind, MoveState, TimedBody};
+use netproto::{Action, MoveState, TimedBody};
 use rayon::prelude::*;
 
 /// How long a hit keeps its attacker in the victim's view, whatever the distance ranks.
@@ -64,6 +64,7 @@ fn find_targets(columns: &Columns, bins: &Bins, content: &Content, swing: Swing,
     lane.hits.extend(lane.near.iter().map(|(_, target, target_row)| Hit {
         target: *target,
         source,
+        power: rule.power(),
         target_row: *target_row,
     }));
 }
@@ -97,13 +98,15 @@ pub struct Toll {
     pub n_kills: u64,
     /// Players killed.
     pub n_deaths: u64,
+    /// Timed events that gave way to others.
+    pub n_untold: u64,
 }
 
-/// Phase 4b: applies hits sorted by (target, source): the first to kill is the same whoever found it first.
+/// Phase 4b: applies hits sorted by (target, source, power): the first to kill is the same whoever found it first.
 ///
-/// - Shapes: `hits` is sorted here; damage is rolled from the tick and both ids.
+/// - Shapes: `hits` is sorted here; damage is rolled from the tick and both ids, so hits alike in all three do alike.
 pub fn apply(hits: &mut [Hit], wounds: &mut Wounds<'_>, setting: &Setting) -> Toll {
-    hits.sort_unstable_by_key(|hit| (hit.target, hit.source));
+    hits.sort_unstable_by_key(|hit| (hit.target, hit.source, hit.power));
     let mut toll = Toll::default();
     for hit in hits.iter() {
         wounds.hurt(hit, setting, &mut toll);
@@ -117,8 +120,8 @@ impl Wounds<'_> {
         if self.columns.health[at] == 0 {
             return; // an earlier hit of this tick was fatal
         }
-        let Some(source_row) = self.handles.row_of(hit.source) else { return };
-        let (amount, critical) = self.roll(hit, source_row, setting);
+        let source_row = self.handles.row_of(hit.source);
+        let (amount, critical) = roll(hit, setting);
         let health = self.columns.health[at].saturating_sub(amount);
         self.columns.health[at] = health;
         let fatal = health == 0;
@@ -137,23 +140,9 @@ impl Wounds<'_> {
             critical,
             fatal,
         });
-        for row in [source_row, hit.target_row] {
-            self.tell(row, body, setting);
+        for row in source_row.into_iter().chain([hit.target_row]) {
+            toll.n_untold += self.tell(row, body, setting);
         }
-    }
-
-    fn roll(&self, hit: &Hit, source_row: Row, setting: &Setting) -> (u16, bool) {
-        let key = hit.source.0 ^ hit.target.0.rotate_left(16);
-        let chance = |purpose| draw(setting.seed, setting.now, key, purpose);
-        let kind = self.columns.kind[source_row.at()];
-        if kind != Kind::Player {
-            let bite = i32::from(setting.content.creatures[kind as usize].bite_damage);
-            return (within(chance(Purpose::Damage), bite - bite / 5, bite + bite / 5) as u16, false);
-        }
-        let swing = &setting.content.class.swing;
-        let critical = within(chance(Purpose::Critical), 0, 99) < i32::from(swing.critical_percent);
-        let (low, high) = (i32::from(swing.damage_min), i32::from(swing.damage_max));
-        (within(chance(Purpose::Damage), low, high) as u16 * if critical { 2 } else { 1 }, critical)
     }
 
     fn wound_player(&mut self, hit: &Hit, fatal: bool, setting: &Setting) {
@@ -168,13 +157,13 @@ impl Wounds<'_> {
         }
     }
 
-    fn wound_creature(&mut self, hit: &Hit, source_row: Row, fatal: bool, setting: &Setting) {
+    fn wound_creature(&mut self, hit: &Hit, source_row: Option<Row>, fatal: bool, setting: &Setting) {
         let mind = &mut self.minds[hit.target_row.at() - self.players.len()];
         if fatal {
             mind.die(setting.now + setting.ticks(CORPSE_MS));
             self.columns.act(hit.target_row, Action::None, 0, 0);
             self.stop(hit.target_row);
-        } else if source_row.at() < self.players.len() {
+        } else if source_row.is_some_and(|row| row.at() < self.players.len()) {
             let kind = self.columns.kind[hit.target_row.at()];
             provoke(mind, setting.content.creatures[kind as usize].temper, hit.source, setting);
         }
@@ -184,23 +173,25 @@ impl Wounds<'_> {
         (self.columns.vx[row.at()], self.columns.vy[row.at()]) = (0, 0);
     }
 
-    /// Queues a timed event for the client behind a row, if there is one.
-    fn tell(&mut self, row: Row, body: TimedBody, setting: &Setting) {
+    /// Queues a timed event for the client behind a row, if there is one. Returns how many gave way to it.
+    fn tell(&mut self, row: Row, body: TimedBody, setting: &Setting) -> u64 {
         let at = row.at();
         if at >= self.clients.len() || !self.clients[at].is_attached {
-            return;
+            return 0;
         }
-        let client = &mut self.clients[at];
-        let sequence = client.next_timed;
-        client.next_timed = sequence.wrapping_add(1);
-        self.timeds[at].push(Pending {
-            body,
-            tick: setting.now,
-            expires: setting.now + setting.ticks(HIT_SHOWN_MS),
-            sequence,
-            sent: 0,
-        });
+        let expires = setting.now + setting.ticks(HIT_SHOWN_MS);
+        self.timeds[at].offer(HIT_KEY, Pending::new(body, setting.now, expires, None))
     }
+}
+
+/// Damage of a hit, and whether it is critical.
+fn roll(hit: &Hit, setting: &Setting) -> (u16, bool) {
+    let key = hit.source.0 ^ hit.target.0.rotate_left(16);
+    let chance = |purpose| draw(setting.seed, setting.now, key, purpose);
+    let power = hit.power;
+    let critical = within(chance(Purpose::Critical), 0, 99) < i32::from(power.critical_percent);
+    let (low, high) = (i32::from(power.damage_min), i32::from(power.damage_max));
+    (within(chance(Purpose::Damage), low, high) as u16 * if critical { 2 } else { 1 }, critical)
 }
 
 #[cfg(test)]

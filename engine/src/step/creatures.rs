@@ -1,5 +1,6 @@
 //! Phase 3b: what the wild wants. A creature thinks now and then; in between it keeps its velocity.
 
+use super::casts::Intent;
 use super::{Hit, LANE_ROWS, Lane};
 use crate::bins::Bins;
 use crate::columns::Columns;
@@ -48,6 +49,12 @@ pub enum State {
     Gone,
 }
 
+impl State {
+    /// All states, in order.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Rest, Self::Wander, Self::Chase, Self::Flee, Self::Corpse, Self::Gone];
+}
+
 /// A creature's memory, in step with the columns' creature rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mind {
@@ -67,12 +74,16 @@ pub struct Mind {
     pub bite_at: u32,
     /// First tick that may announce the next.
     pub bite_ready: u32,
+    /// Tick of the announced slam, until which it stands; 0: none was announced.
+    pub slam_at: u32,
+    /// First tick that may announce the next slam.
+    pub slam_ready: u32,
 }
 
 impl Mind {
     /// It dies now and lies until a tick.
     pub fn die(&mut self, until: u32) {
-        (self.state, self.until, self.bite_at) = (State::Corpse, until, 0);
+        (self.state, self.until, self.bite_at, self.slam_at) = (State::Corpse, until, 0, 0);
     }
 }
 
@@ -159,6 +170,7 @@ fn step(mind: &mut Mind, mut body: Body<'_>, scene: &Scene<'_>, lane: &mut Lane)
         }
         State::Gone if mind.until <= now => lane.reborn.push(body.row),
         State::Corpse | State::Gone => {}
+        _ if mind.slam_at > now => body.go((0, 0)),
         _ if mind.bite_at != 0 => body.bite(mind, scene, lane),
         State::Chase | State::Flee if is_turn(mind.den, now, THINK_FAST) => body.run(mind, scene, lane),
         State::Rest | State::Wander if is_turn(mind.den, now, THINK_SLOW) => body.idle(mind, scene, lane),
@@ -229,6 +241,9 @@ impl Body<'_> {
             return self.go((push.0 - ahead.0, push.1 - ahead.1));
         }
         lane.threats.push((mind.target, scene.id[self.row.at()]));
+        if self.slam(mind, target, scene, lane) {
+            return;
+        }
         let reach = i64::from(creature.bite_reach_mm);
         if distance2(place, target) > reach * reach * 3 / 4 {
             return self.go((ahead.0 + push.0, ahead.1 + push.1));
@@ -237,10 +252,30 @@ impl Body<'_> {
         if mind.bite_ready <= now {
             mind.bite_at = now + creature.windup_ticks;
             mind.bite_ready = mind.bite_at + creature.bite_wait_ticks;
-            *self.action = Action::Windup;
-            *self.action_until = mind.bite_at;
-            *self.facing = angle::of(target.0 - place.0, target.1 - place.1);
+            self.wind_up(mind.bite_at, target, scene);
         }
+    }
+
+    /// Announces a slam where the target stands, if it has one that is ready and the target is near.
+    fn slam(&mut self, mind: &mut Mind, target: (i32, i32), scene: &Scene<'_>, lane: &mut Lane) -> bool {
+        let now = scene.setting.now;
+        let Some(slam) = self.creature(scene).slam.filter(|_| mind.slam_ready <= now) else { return false };
+        let reach = i64::from(slam.reach_mm);
+        if distance2(scene.place(self.row), target) > reach * reach {
+            return false;
+        }
+        (mind.slam_at, mind.slam_ready) = (now + slam.windup_ticks, now + slam.wait_ticks);
+        mind.until = mind.slam_at + scene.setting.ticks(EXCITED_MS);
+        lane.casts.push(Intent::Slam { row: self.row, at: target });
+        self.go((0, 0));
+        self.wind_up(mind.slam_at, target, scene);
+        true
+    }
+
+    fn wind_up(&mut self, until: u32, target: (i32, i32), scene: &Scene<'_>) {
+        let place = scene.place(self.row);
+        (*self.action, *self.action_until) = (Action::Windup, until);
+        *self.facing = angle::of(target.0 - place.0, target.1 - place.1);
     }
 
     /// Waits for the announced bite, and bites.
@@ -254,7 +289,8 @@ impl Body<'_> {
         let Some(target_row) = scene.living(mind.target) else { return };
         let reach = i64::from(self.creature(scene).bite_reach_mm + LUNGE_MM);
         if distance2(scene.place(self.row), scene.place(target_row)) <= reach * reach {
-            lane.hits.push(Hit { target: mind.target, source: scene.id[self.row.at()], target_row });
+            let (source, power) = (scene.id[self.row.at()], self.creature(scene).bite());
+            lane.hits.push(Hit { target: mind.target, source, power, target_row });
         }
     }
 }

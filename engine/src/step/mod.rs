@@ -1,15 +1,18 @@
 //! Phases 2 to 4: what players and creatures want, how it moves them, whom it hurts.
 //!
 //! [`players`] consumes commands, [`movement`] moves every row, [`creatures`] decides for the wild,
-//! [`combat`] finds and applies hits. What happens to others is written to [`Lane`]s, one per run of rows,
+//! [`casts`] are what was announced and has yet to happen, [`combat`] finds and applies hits. What happens to others is written to [`Lane`]s, one per run of rows,
 //! and applied after a barrier in an order that knows entities, not rows.
+pub mod casts;
 pub mod combat;
 pub mod creatures;
 pub mod movement;
 pub mod players;
 
+use crate::content::Power;
 use crate::ids::{EntityId, Row};
 use crate::outbox::Fact;
+use casts::Intent;
 
 /// Rows of one job: a lane is written by one thread.
 pub const LANE_ROWS: usize = 128;
@@ -19,9 +22,11 @@ pub const LANE_ROWS: usize = 128;
 pub struct Hit {
     /// Who is hurt.
     pub target: EntityId,
-    /// Who hurts.
+    /// Who hurts; may be gone when it was announced long before.
     pub source: EntityId,
-    /// Its row in this tick.
+    /// How hard.
+    pub power: Power,
+    /// The target's row in this tick.
     pub target_row: Row,
 }
 
@@ -39,6 +44,8 @@ pub struct Swing {
 pub struct Lane {
     /// Swings of this tick.
     pub swings: Vec<Swing>,
+    /// What is announced in this tick.
+    pub casts: Vec<Intent>,
     /// Hits found.
     pub hits: Vec<Hit>,
     /// Who is hunted, and by whom.
@@ -61,6 +68,7 @@ impl Lane {
     /// Empties the lane for the next tick and keeps its memory.
     pub fn clear(&mut self) {
         self.swings.clear();
+        self.casts.clear();
         self.hits.clear();
         self.threats.clear();
         self.facts.clear();
@@ -75,6 +83,7 @@ impl Lane {
     pub fn warm() -> Self {
         Self {
             swings: Vec::with_capacity(LANE_ROWS),
+            casts: Vec::with_capacity(2 * LANE_ROWS),
             hits: Vec::with_capacity(LANE_ROWS * 4),
             threats: Vec::with_capacity(LANE_ROWS),
             facts: Vec::with_capacity(LANE_ROWS),

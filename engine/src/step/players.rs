@@ -1,7 +1,9 @@
 //! Phase 2: every player consumes one command.
 
+use super::casts::Intent;
 use super::{LANE_ROWS, Lane, Swing};
 use crate::columns::Columns;
+use crate::content::RADIUS_STEP_MM;
 use crate::ids::{EntityId, Row};
 use crate::outbox::{Fact, FactBody};
 use crate::path::{self, Search};
@@ -103,6 +105,7 @@ impl Run<'_> {
         if is_alive {
             self.answer_goal(&command, place, player, lane, search, setting);
             self.swing(at, &command, player, lane, setting);
+            self.cast(at, &command, player, lane, setting);
         }
     }
 
@@ -110,6 +113,7 @@ impl Run<'_> {
         player.respawn_at = 0;
         player.walker = kernel::walker::Walker::rested(&setting.rules);
         player.own_changed = true;
+        player.is_new_here = true;
         self.health[at] = setting.content.class.health;
         lane.alarms.push((self.x_mm[at], self.y_mm[at]));
         (self.x_mm[at], self.y_mm[at]) = player.home;
@@ -156,6 +160,33 @@ impl Run<'_> {
         self.show(at, Action::Swing, Some(deed), setting.now + setting.ticks(SWING_SHOWN_MS));
         lane.swings.push(Swing { row: Row((self.first + at) as u32), aim: deed.aim as u8 });
         lane.n_swings += 1;
+    }
+
+    /// Announces an area and a shot, each if it is asked for and ready.
+    fn cast(
+        &mut self,
+        at: usize,
+        command: &Command,
+        player: &mut Player,
+        lane: &mut Lane,
+        setting: &Setting,
+    ) {
+        let Some(deed) = command.deed.filter(|deed| deed.area || deed.shot) else { return };
+        let class = &setting.content.class;
+        let (row, aim, now) = (Row((self.first + at) as u32), deed.aim as u8, setting.now);
+        if deed.area && player.area_ready <= now {
+            player.area_ready = now + class.area.wait_ticks;
+            player.own_changed = true;
+            let reach_mm = (deed.reach_64mm as i32 * RADIUS_STEP_MM).min(class.area.reach_mm);
+            lane.casts.push(Intent::Area { row, aim, reach_mm });
+            self.show(at, Action::Cast, Some(deed), now + class.area.windup_ticks);
+        }
+        if deed.shot && player.shot_ready <= now {
+            player.shot_ready = now + class.shot.wait_ticks;
+            player.own_changed = true;
+            lane.casts.push(Intent::Shot { row, aim });
+            self.show(at, Action::Draw, Some(deed), now + class.shot.draw_ticks);
+        }
     }
 
     fn show(&mut self, at: usize, action: Action, deed: Option<Deed>, until: u32) {

@@ -2,7 +2,8 @@
 
 use crate::network::{Fate, Link, Loss};
 use crate::oracle::{self, Findings, Truth};
-use crate::scenario::{self, Scenario};
+use crate::scenario::Scenario;
+use crate::witness::Witness;
 use client_core::history::Numbers;
 use client_core::view::View;
 use engine::rng::{Purpose, draw, within};
@@ -58,6 +59,9 @@ pub struct Drive {
     pub world: World,
     /// What the decoding clients found.
     pub findings: Findings,
+    /// What they were told of what was announced.
+    pub witness: Witness,
+    scenario: Scenario,
     peers: Vec<Peer>,
     inputs: Vec<Input>,
     frame: Box<Frame>,
@@ -70,15 +74,28 @@ pub fn durable(n: u32) -> DurableId {
 }
 
 impl Drive {
-    /// Builds the zone; players join in the first tick.
+    /// Builds the zone; players join in the first tick. Round trips are of 1 to 5 ticks.
     #[must_use]
     pub fn new(knobs: &Knobs) -> Self {
+        let chance = |salt, n, low, high| within(draw(3, salt, n, Purpose::Look), low, high) as u32;
+        Self::with_delays(knobs, |n| {
+            let rtt = chance(0, n, 1, 5);
+            let up_ticks = chance(1, n, 0, rtt as i32 - 1);
+            (up_ticks, rtt - up_ticks)
+        })
+    }
+
+    /// As [`Drive::new`] with the delays, in ticks, that `delays` gives each player: of inputs, of snapshots.
+    #[must_use]
+    pub fn with_delays(knobs: &Knobs, delays: impl Fn(u32) -> (u32, u32)) -> Self {
         let config = knobs.scenario.config(knobs.n_players);
-        let peers =
-            (0..knobs.n_players).map(|n| Peer::new(n, knobs, knobs.scenario.place(&config, n))).collect();
+        let peer = |n| Peer::new(n, knobs, knobs.scenario.place(&config, n), delays(n));
+        let peers = (0..knobs.n_players).map(peer).collect();
         Self {
             world: World::new(&config, knobs.scenario.content()),
             findings: Findings::default(),
+            witness: Witness::default(),
+            scenario: knobs.scenario,
             peers,
             inputs: Vec::with_capacity(4 * knobs.n_players as usize),
             frame: Box::default(),
@@ -90,8 +107,8 @@ impl Drive {
         let tick = self.world.now() + 1;
         self.inputs.clear();
         for (n, peer) in self.peers.iter_mut().enumerate() {
-            peer.receive(tick, &mut self.frame, &mut self.findings);
-            peer.send(n as u32, tick, &self.world, &mut self.findings);
+            peer.receive(tick, &mut self.frame, &mut self.findings, &mut self.witness);
+            peer.send((n as u32, self.scenario), tick, &self.world, &mut self.findings);
             if tick == 1 {
                 let place = Some(peer.home);
                 self.inputs.push(Input::Join {
@@ -109,6 +126,8 @@ impl Drive {
         for (player, bytes) in self.world.frames() {
             self.peers[player.low as usize].post(tick, bytes, &self.world);
         }
+        let decoding = self.peers.iter().filter(|peer| peer.view.is_some()).map(|peer| peer.player);
+        self.witness.announce(&self.world, decoding);
     }
 
     /// Steps without measuring.
@@ -147,10 +166,7 @@ impl Drive {
 }
 
 impl Peer {
-    fn new(n: u32, knobs: &Knobs, home: (i32, i32)) -> Self {
-        let chance = |salt, low, high| within(draw(3, salt, n, Purpose::Look), low, high) as u32;
-        let rtt = chance(0, 1, 5);
-        let up_ticks = chance(1, 0, rtt as i32 - 1);
+    fn new(n: u32, knobs: &Knobs, home: (i32, i32), (up_ticks, down_ticks): (u32, u32)) -> Self {
         // Evenly among the players, by turns one who steers and one who clicks.
         let every = (knobs.n_players / knobs.n_decoding.max(1)).max(1);
         let is_decoding = knobs.n_decoding > 0 && n % every == (n / every) % 2 % every;
@@ -159,7 +175,7 @@ impl Peer {
             player: durable(n),
             home,
             up_ticks,
-            down_ticks: rtt - up_ticks,
+            down_ticks,
             up: Link::new(knobs.loss, 2 * n),
             down: Link::new(knobs.loss, 2 * n + 1),
             coming: VecDeque::new(),
@@ -187,7 +203,7 @@ impl Peer {
     }
 
     /// The client takes what has arrived by `tick`.
-    fn receive(&mut self, tick: u32, frame: &mut Frame, findings: &mut Findings) {
+    fn receive(&mut self, tick: u32, frame: &mut Frame, findings: &mut Findings, witness: &mut Witness) {
         while self.coming.front().is_some_and(|delivery| delivery.due <= tick) {
             let delivery = self.coming.pop_front().expect("there is a front");
             let Some((bytes, truth)) = delivery.checked else {
@@ -201,6 +217,7 @@ impl Peer {
             let view = self.view.as_mut().filter(|_| !delivery.is_lost);
             match view.map(|view| (view.apply(frame), view)) {
                 Some((true, view)) => {
+                    witness.applied(self.player, view, frame);
                     findings.compare(self.player, view, &truth, frame, self.up_ticks + self.down_ticks);
                 }
                 _ => findings.lose(self.player, &truth, frame),
@@ -209,12 +226,12 @@ impl Peer {
     }
 
     /// The client sends its command for the tick in which the packet will arrive.
-    fn send(&mut self, n: u32, tick: u32, world: &World, findings: &mut Findings) {
+    fn send(&mut self, (n, scenario): (u32, Scenario), tick: u32, world: &World, findings: &mut Findings) {
         let body = world.entity_of(self.player).and_then(|id| world.row_of(id));
         let at = body.map_or(self.home, |row| world.columns().place(row));
         let aimed = tick + self.up_ticks;
         self.recent.rotate_right(1);
-        self.recent[0] = scenario::command(n, aimed, at, self.home);
+        self.recent[0] = scenario.command(n, aimed, at, self.home);
         let acks: Acks = self.view.as_ref().map_or_else(|| self.numbers.acks(), |view| view.acks());
         let n_commands = (aimed.min(COMMANDS_MAX as u32)) as u8;
         let packet = InputPacket { acks, tick: aimed, n_commands, commands: self.recent };

@@ -1,7 +1,8 @@
 //! Whole zones in virtual time: no sockets, no clock, every run from one seed.
 //!
 //! [`scenario`] says who stands where and what they do, [`network`] delays and loses packets, [`drive`] steps a
-//! world with all its clients, [`oracle`] compares what clients see with what the world says.
+//! world with all its clients, [`oracle`] compares what clients see with what the world says, [`witness`] when they
+//! learn what was announced.
 //!
 //! Not here: assertions and figures; tests and `perf` make them from what they read here.
 #![forbid(unsafe_code)]
@@ -10,6 +11,7 @@ pub mod drive;
 pub mod network;
 pub mod oracle;
 pub mod scenario;
+pub mod witness;
 
 pub use drive::{Drive, Knobs};
 pub use network::Loss;

@@ -9,6 +9,8 @@ pub enum Loss {
     None,
     /// Each packet by itself, 1 in 100.
     Random,
+    /// Each packet by itself, 1 in 20.
+    Heavy,
     /// In bursts of 4 on average, 1 in 100 overall (Gilbert-Elliott).
     Burst,
     /// None is lost; 1 in 50 comes three ticks late, behind its successors.
@@ -52,6 +54,7 @@ impl Link {
         let is_lost = match self.loss {
             Loss::None => false,
             Loss::Random => chance < MILLION / 100,
+            Loss::Heavy => chance < MILLION / 20,
             Loss::Burst => {
                 self.is_bad = if self.is_bad { chance >= TO_GOOD } else { chance < TO_BAD };
                 self.is_bad

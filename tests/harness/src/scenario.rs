@@ -2,9 +2,10 @@
 //!
 //! Source: docs/PERFORMANCE.md "Scenarios".
 
+use engine::layout::{in_disc, in_towns};
 use engine::rng::{Purpose, draw, within};
 use engine::{Content, ZoneConfig};
-use kernel::angle::{ONE_Q14, polar};
+use kernel::angle::polar;
 use netproto::{Command, Deed, Follow, Goal, Move, Steer};
 
 /// Ticks per second of every scenario.
@@ -17,7 +18,10 @@ const TURN_TICKS: u32 = HZ / 2;
 /// Everybody swings once a second.
 const SWING_TICKS: u32 = HZ;
 const CROWD_RADIUS_MM: i32 = 60_000;
-const TOWNS: u32 = 5;
+/// Area of a brawl per player.
+const BRAWL_MM2: u64 = 300 * 1_000_000;
+/// In a brawl everybody casts every other second, by turns an area and a shot.
+const CAST_TICKS: u32 = 2 * HZ;
 
 /// How players and creatures are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub enum Scenario {
     Towns,
     /// Everybody, and every creature, within 60 m.
     Crowd,
+    /// As `Uniform`, on an area that grows with the players, but everybody casts and shoots as often as may be, and
+    /// creatures slam.
+    Brawl,
 }
 
 impl std::str::FromStr for Scenario {
@@ -38,7 +45,8 @@ impl std::str::FromStr for Scenario {
             "uniform" => Ok(Self::Uniform),
             "towns" => Ok(Self::Towns),
             "crowd" => Ok(Self::Crowd),
-            other => Err(format!("no scenario {other:?}; there are uniform, towns and crowd")),
+            "brawl" => Ok(Self::Brawl),
+            other => Err(format!("no scenario {other:?}; there are uniform, towns, crowd and brawl")),
         }
     }
 }
@@ -51,13 +59,17 @@ impl Scenario {
             Self::Uniform => "uniform",
             Self::Towns => "towns",
             Self::Crowd => "crowd",
+            Self::Brawl => "brawl",
         }
     }
 
     /// The zone of so many players.
     #[must_use]
     pub fn config(self, n_players: u32) -> ZoneConfig {
-        let side_mm = if n_players <= 500 {
+        let side_mm = if self == Self::Brawl {
+            // One player on 300 square metres.
+            ((u64::from(n_players) * BRAWL_MM2).isqrt() as i32).max(65_536)
+        } else if n_players <= 500 {
             512_000
         } else if n_players <= 2_000 {
             1_024_000
@@ -75,12 +87,16 @@ impl Scenario {
         }
     }
 
-    /// Content with the scenario's cast: a full circle of 4 m, at most 16 hits.
+    /// Content with the scenario's cast: a full circle of 4 m, at most 16 hits. Creatures slam in a brawl only:
+    /// the others have stayed the same since there was nothing but swings.
     #[must_use]
     pub fn content(self) -> Content {
         let mut content = Content::standard(HZ);
         content.class.swing.reach_mm = 4_000;
         content.class.swing.half_arc = 128;
+        if self != Self::Brawl {
+            content.creatures.iter_mut().for_each(|creature| creature.slam = None);
+        }
         content
     }
 
@@ -91,44 +107,57 @@ impl Scenario {
         let middle = config.side_mm / 2;
         match self {
             Self::Crowd => in_disc((middle, middle), CROWD_RADIUS_MM, chance(1, 255), chance(2, 1_000_000)),
-            Self::Towns if !n.is_multiple_of(5) => {
-                // Five discs over a twentieth of the square: each has radius = side * sqrt(0.01 / pi).
-                let radius = (f64::from(config.side_mm) * (0.01 / std::f64::consts::PI).sqrt()) as i32;
-                let (dx, dy) = polar((n % TOWNS * 51) as u8, config.side_mm / 10);
-                let centre = (middle + dx * 3, middle + dy * 3);
-                in_disc(centre, radius, chance(1, 255), chance(2, 1_000_000))
-            }
-            Self::Towns | Self::Uniform => (chance(1, config.side_mm - 1), chance(2, config.side_mm - 1)),
+            Self::Towns => in_towns(SEED, config.side_mm, n),
+            Self::Uniform | Self::Brawl => (chance(1, config.side_mm - 1), chance(2, config.side_mm - 1)),
         }
     }
 }
 
-fn in_disc(centre: (i32, i32), radius_mm: i32, turn: i32, millionth: i32) -> (i32, i32) {
-    let length = i64::from(radius_mm) * i64::from((millionth as u32).isqrt()) / 1000;
-    let (dx, dy) = polar(turn as u8, ONE_Q14);
-    let along = |middle: i32, unit: i32| middle + ((i64::from(unit) * length) >> 14) as i32;
-    (along(centre.0, dx), along(centre.1, dy))
+impl Scenario {
+    /// What player number `n` wants in a tick; `at` is where the body is, for choosing a goal.
+    #[must_use]
+    pub fn command(self, n: u32, tick: u32, at: (i32, i32), home: (i32, i32)) -> Command {
+        let mut command = command(n, tick, at, home);
+        if self == Self::Brawl {
+            let phase = phase(n, tick);
+            let (area, shot) = (phase % CAST_TICKS == 3, phase % CAST_TICKS == CAST_TICKS / 2 + 3);
+            if area || shot {
+                let reach_64mm = draw(SEED, phase, n, Purpose::Look) as u32 % 160;
+                command.deed = Some(Deed { area, shot, reach_64mm, aim: phase % 256, ..Deed::default() });
+            }
+        }
+        command
+    }
 }
 
-/// What player number `n` wants in a tick; `at` is where the body is, for choosing a goal.
+/// What player number `n` wants in a tick where there are only swings.
 ///
 /// Even numbers steer, odd ones click 5 to 25 m and walk there.
 #[must_use]
 pub fn command(n: u32, tick: u32, at: (i32, i32), home: (i32, i32)) -> Command {
+    let phase = phase(n, tick);
+    let deed = Deed { swing: true, aim: phase % 256, ..Deed::default() };
+    let is_time = phase.is_multiple_of(SWING_TICKS);
+    Command { movement: movement(n, phase, at, home), deed: is_time.then_some(deed) }
+}
+
+/// Players do not do all at once.
+fn phase(n: u32, tick: u32) -> u32 {
+    tick.wrapping_add(n.wrapping_mul(7))
+}
+
+fn movement(n: u32, phase: u32, at: (i32, i32), home: (i32, i32)) -> Move {
     let chance = |when: u32, high| within(draw(SEED, when, n, Purpose::Wander), 0, high);
-    let phase = tick.wrapping_add(n.wrapping_mul(7));
-    let movement = if n.is_multiple_of(2) {
-        Move::Steer(Steer { angle: chance(phase / TURN_TICKS, 255) as u32, speed: 3 })
-    } else if phase.is_multiple_of(50) {
-        let (dx, dy) = polar(chance(phase, 255) as u8, 5_000 + chance(phase ^ 1, 20_000));
-        // Who has strayed clicks back towards home, so that the scenario keeps its shape.
-        let is_astray = (at.0 - home.0).abs().max((at.1 - home.1).abs()) > 30_000;
-        let from = if is_astray { home } else { at };
-        let bounded = |v: i32| v.clamp(0, (1 << 22) - 1) as u32;
-        Move::Goal(Goal { x_mm: bounded(from.0 + dx), y_mm: bounded(from.1 + dy) })
-    } else {
-        Move::Follow(Follow {})
-    };
-    let deed = Deed { swing: true, dash: false, aim: (phase % 256) };
-    Command { movement, deed: phase.is_multiple_of(SWING_TICKS).then_some(deed) }
+    if n.is_multiple_of(2) {
+        return Move::Steer(Steer { angle: chance(phase / TURN_TICKS, 255) as u32, speed: 3 });
+    }
+    if !phase.is_multiple_of(50) {
+        return Move::Follow(Follow {});
+    }
+    let (dx, dy) = polar(chance(phase, 255) as u8, 5_000 + chance(phase ^ 1, 20_000));
+    // Who has strayed clicks back towards home, so that the scenario keeps its shape.
+    let is_astray = (at.0 - home.0).abs().max((at.1 - home.1).abs()) > 30_000;
+    let from = if is_astray { home } else { at };
+    let bounded = |v: i32| v.clamp(0, (1 << 22) - 1) as u32;
+    Move::Goal(Goal { x_mm: bounded(from.0 + dx), y_mm: bounded(from.1 + dy) })
 }

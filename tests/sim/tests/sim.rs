@@ -9,3 +9,5 @@ mod life;
 mod oracle;
 #[path = "sim/sameness.rs"]
 mod sameness;
+#[path = "sim/telegraph.rs"]
+mod telegraph;

@@ -27,7 +27,7 @@ fn a_tick_allocates_nothing_after_warm_up() {
 }
 
 fn count_allocations() {
-    for (scenario, n_threads) in [(Scenario::Towns, 1), (Scenario::Crowd, 2)] {
+    for (scenario, n_threads) in [(Scenario::Towns, 1), (Scenario::Crowd, 2), (Scenario::Brawl, 2)] {
         on_threads(n_threads, || {
             let knobs = Knobs { scenario, n_players: 1_000, n_decoding: 0, loss: Loss::Random };
             let mut drive = Drive::new(&knobs);

@@ -164,7 +164,8 @@ fn a_hunter_kills_is_killed_and_comes_back() {
         tick(&mut world, &[join(ALICE)]);
         let (mut was_dead, mut came_back) = (false, false);
         for tick_number in 2..6_000u32 {
-            let deed = Deed { swing: true, dash: tick_number.is_multiple_of(90), aim: tick_number % 256 };
+            let dash = tick_number.is_multiple_of(90);
+            let deed = Deed { swing: true, dash, aim: tick_number % 256, ..Deed::default() };
             let angle = (tick_number / 40 * 45) % 256;
             let command = Command { movement: Move::Steer(Steer { angle, speed: 1 }), deed: Some(deed) };
             tick(&mut world, &[packet(ALICE, tick_number, command)]);

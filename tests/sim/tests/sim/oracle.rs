@@ -10,7 +10,7 @@ const N_TICKS: u32 = 2_000;
 const WRONG_TICKS_MAX: u32 = 4;
 
 fn players(scenario: Scenario) -> u32 {
-    if scenario == Scenario::Crowd { 1_000 } else { 2_000 }
+    if matches!(scenario, Scenario::Crowd | Scenario::Brawl) { 1_000 } else { 2_000 }
 }
 
 fn findings(scenario: Scenario, loss: Loss) -> Findings {
@@ -67,6 +67,11 @@ fn without_loss_every_slot_is_right_towns() {
 #[test]
 fn without_loss_every_slot_is_right_crowd() {
     check(Scenario::Crowd, Loss::None, 0.0);
+}
+
+#[test]
+fn without_loss_every_slot_is_right_brawl() {
+    check(Scenario::Brawl, Loss::None, 0.0);
 }
 
 #[test]

@@ -14,13 +14,15 @@ fn hashes(scenario: Scenario, n_threads: usize) -> (u64, u64) {
     on_threads(n_threads, || {
         let mut drive = Drive::new(&knobs(scenario));
         drive.run(400);
+        let casts = drive.world.casts();
+        assert!(scenario != Scenario::Brawl || casts.len() > 100, "{} casts are under way", casts.len());
         (state_hash(&drive.world), drive.packet_hash())
     })
 }
 
 #[test]
 fn any_number_of_threads_gives_the_same_state_and_the_same_packets() {
-    for scenario in [Scenario::Towns, Scenario::Crowd] {
+    for scenario in [Scenario::Towns, Scenario::Crowd, Scenario::Brawl] {
         let one = hashes(scenario, 1);
         for n_threads in [2, 3, 8] {
             assert_eq!(hashes(scenario, n_threads), one, "{scenario:?} on {n_threads} threads");
@@ -59,6 +61,11 @@ fn check_shuffled(scenario: Scenario, n_ticks: u32) {
 fn rows_shuffled_in_every_tick_give_the_same_state() {
     check_shuffled(Scenario::Towns, 200);
     check_shuffled(Scenario::Crowd, 200);
+}
+
+#[test]
+fn rows_shuffled_while_casts_are_under_way_give_the_same_state() {
+    check_shuffled(Scenario::Brawl, 300);
 }
 
 #[test]
