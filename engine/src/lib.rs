@@ -4,7 +4,8 @@
 //! [`publish`] finds what changed, [`bins`] indexes it, [`notices`] are for everybody near, [`clients`] serves
 //! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
 //! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
-//! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns.
+//! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns. Beside the tick, [`picture`]
+//! shows the world to spectators, and [`replay`] records what went in and came out.
 //!
 //! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
 #![forbid(unsafe_code)]
@@ -21,8 +22,10 @@ pub mod notices;
 pub mod order;
 pub mod outbox;
 pub mod path;
+pub mod picture;
 pub mod players;
 pub mod publish;
+pub mod replay;
 pub mod rng;
 pub mod step;
 pub mod tick;

@@ -119,7 +119,7 @@ impl Player for Herd {
                 }
             }
             Event::InputAcked { ns } if self.is_measuring => self.tally.input_ack.record_ns(ns),
-            Event::Timed(_) if self.is_measuring => self.tally.n_hits += 1,
+            Event::Timed(timed) if self.is_measuring => self.tally.timed(&timed.body),
             Event::Ready => {
                 self.has_news = true;
                 self.set_playing(at, true);

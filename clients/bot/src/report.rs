@@ -64,8 +64,13 @@ pub struct Report {
     pub reconnects: u64,
     /// Hits that bots were told of.
     pub hits_seen: u64,
+    /// Circles and projectiles that bots were told of.
+    pub telegraphs_seen: u64,
     /// CPU time of the bots' thread in the window.
     pub cpu_seconds: f64,
+    /// What the first bot's session has noted, as the bytes of a file.
+    #[serde(skip)]
+    pub tape: Option<Vec<u8>>,
 }
 
 /// Gaps per link.

@@ -73,6 +73,10 @@ pub struct BotsConfig {
     pub decode_share: f64,
     /// Whether bots that decode predict their own body as well.
     pub predict: bool,
+    /// Share of all datagrams that are lost on purpose, both ways.
+    pub lose: f64,
+    /// The first bot's session is recorded, under this label.
+    pub tape: Option<String>,
 }
 
 impl BotsConfig {
@@ -92,6 +96,8 @@ impl BotsConfig {
             seed: 1,
             decode_share: 1.0,
             predict: true,
+            lose: 0.0,
+            tape: None,
         }
     }
 
@@ -126,8 +132,9 @@ pub fn run(
         run.share_walls();
         run.look(&mut progress);
     }
-    let report = run.report();
+    let mut report = run.report();
     run.crowd.leave(&mut run.herd);
+    report.tape = run.tape();
     Ok(report)
 }
 
@@ -159,10 +166,14 @@ impl<'a> Run<'a> {
                 walls: None,
             };
             let wait = if at == 0 { Duration::ZERO } else { HEAD_START + spread(config, at) };
-            let session = Session::new(settings, begin.plus(wait.as_nanos() as u64));
+            let mut session = Session::new(settings, begin.plus(wait.as_nanos() as u64));
+            if let Some(label) = config.tape.as_ref().filter(|_| at == 0) {
+                session.record(label);
+            }
             let target = Target { addr: config.addr, link: *link, pin: config.pin, wire_major: WIRE_MAJOR };
             crowd.add(session, target);
         }
+        crowd.lose(config.lose, config.seed);
         let (herd, start) = (Herd::new(&links, |at| config.looks(at), config.seed), Instant::now());
         Ok(Self {
             config,
@@ -246,6 +257,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What the first session has noted.
+    fn tape(&mut self) -> Option<Vec<u8>> {
+        self.config.tape.as_ref()?;
+        self.crowd.session_mut(0).take_tape().map(|tape| tape.encode())
+    }
+
     fn report(&self) -> Report {
         let (config, tally) = (self.config, &self.herd.tally);
         let seconds = self.window.map_or(0.0, |(opened, _)| opened.elapsed().as_secs_f64());
@@ -285,9 +302,11 @@ impl<'a> Run<'a> {
             inputs_late: tally.n_late,
             reconnects: tally.n_lost,
             hits_seen: tally.n_hits,
+            telegraphs_seen: tally.n_telegraphs,
             cpu_seconds: self
                 .window
                 .map_or(0.0, |(_, cpu_ns)| (jobs::sys::thread_cpu_ns() - cpu_ns) as f64 / 1e9),
+            tape: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use client_core::session::Applied;
 use hdrhistogram::Histogram;
 use jobs::Durations;
+use netproto::TimedBody;
 use transport::Link;
 
 /// An error beyond this is one of this: farther than any body gets within a connection's memory.
@@ -33,6 +34,8 @@ pub struct Tally {
     pub n_visible: u64,
     /// Hits that a bot dealt, took, or saw.
     pub n_hits: u64,
+    /// Circles and projectiles that a bot was told of.
+    pub n_telegraphs: u64,
     /// Connections lost.
     pub n_lost: u64,
 }
@@ -50,6 +53,7 @@ impl Default for Tally {
             visible_sum: 0,
             n_visible: 0,
             n_hits: 0,
+            n_telegraphs: 0,
             n_lost: 0,
         }
     }
@@ -64,6 +68,15 @@ impl Tally {
         }
         if let Some(error_mm) = applied.error_mm {
             self.error_plus_one.saturating_record(u64::from(error_mm) + 1);
+        }
+    }
+
+    /// A bot was told something for the first time.
+    pub fn timed(&mut self, body: &TimedBody) {
+        match body {
+            TimedBody::Hit(_) => self.n_hits += 1,
+            TimedBody::Circle(_) | TimedBody::Shot(_) => self.n_telegraphs += 1,
+            TimedBody::ShotEnd(_) => {}
         }
     }
 

@@ -40,6 +40,21 @@ pub struct Crowd {
     /// When each session wants to be visited.
     due: Vec<Nanos>,
     frame: Box<Frame>,
+    weather: Weather,
+}
+
+/// A network that loses datagrams, made up: on one machine real ones hardly do.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weather {
+    lost_per_million: u32,
+    random: u64,
+}
+
+impl Weather {
+    fn is_lost(&mut self) -> bool {
+        self.random = kernel::mix(self.random);
+        (((self.random >> 32) * 1_000_000) >> 32) < u64::from(self.lost_per_million)
+    }
 }
 
 /// Sessions begin a little after zero: nothing is ever before the first moment.
@@ -62,6 +77,7 @@ impl Crowd {
             owners: Vec::new(),
             due: Vec::new(),
             frame: Box::default(),
+            weather: Weather::default(),
         })
     }
 
@@ -72,6 +88,12 @@ impl Crowd {
         self.targets.push(target);
         self.conns.push(None);
         self.sessions.len() - 1
+    }
+
+    /// Loses this share of all datagrams, both ways, before sessions and sockets see them.
+    pub fn lose(&mut self, share: f64, seed: u64) {
+        let lost_per_million = (share.clamp(0.0, 1.0) * 1e6) as u32;
+        self.weather = Weather { lost_per_million, random: seed };
     }
 
     /// The time, as sessions know it.
@@ -152,6 +174,7 @@ impl Crowd {
         match event {
             ClientEvent::Connected { .. } => session.handle_connected(now),
             ClientEvent::Record { bytes, .. } => session.handle_record(now, &bytes),
+            ClientEvent::Datagram { .. } if self.weather.is_lost() => return,
             ClientEvent::Datagram { bytes, arrived, .. } => {
                 player.received(at, bytes.len());
                 let arrived =
@@ -196,7 +219,7 @@ impl Crowd {
             while let Some(record) = session.poll_record() {
                 self.clients.send_record(conn, &record);
             }
-            send_inputs(&mut self.clients, conn, player, at, session, now);
+            send_inputs(&mut self.clients, (conn, &mut self.weather), player, at, session, now);
         }
         tell(player, at, session);
         self.due[at] = session.poll_timeout();
@@ -230,7 +253,7 @@ fn own(owners: &mut Vec<u32>, conn: ConnId, at: usize) {
 /// Every command that is due; the player decides for each.
 fn send_inputs(
     clients: &mut Clients,
-    conn: ConnId,
+    (conn, weather): (ConnId, &mut Weather),
     player: &mut impl Player,
     at: usize,
     session: &mut Session,
@@ -243,7 +266,9 @@ fn send_inputs(
             session.set_command(command);
         }
         let Some(bytes) = session.poll_input(now) else { return };
-        clients.send_datagram(conn, bytes);
+        if !weather.is_lost() {
+            clients.send_datagram(conn, bytes);
+        }
         if is_command {
             player.sent(at, now.since(due));
         }

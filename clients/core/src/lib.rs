@@ -2,9 +2,11 @@
 //!
 //! Read it as the data comes in: [`session`] is the whole client as one machine, [`talk`] what it and its owner say
 //! to each other. It keeps a [`view`] of 64 slots (with its [`history`] of applied numbers), loads [`walls`], sends
-//! [`commands`] when the [`clock`] says so (it listens to the [`jitter`] and the [`pace`]), holds facts until their tick, and lets
-//! [`predict`] run ahead of the server along the newest [`paths`].
+//! [`commands`] when the [`clock`] says so (it listens to the [`jitter`] and the [`pace`]), holds
+//! facts until their tick, knows the [`effects`] that were announced, and lets [`predict`] run ahead of the server
+//! along the newest [`paths`].
 //! [`interpolate`] smooths what others do, for drawing. [`connect`] is the one shell: sockets for many sessions.
+//! A [`tape`] notes all that went into a session, [`playback`] lets another one hear it again.
 //!
 //! Not here: windows, sounds, game rules. All modules but [`connect`] are without sockets and clocks.
 #![forbid(unsafe_code)]
@@ -12,15 +14,18 @@
 pub mod clock;
 pub mod commands;
 pub mod connect;
+pub mod effects;
 mod facts;
 pub mod history;
 pub mod interpolate;
 pub mod jitter;
 pub mod pace;
 pub mod paths;
+pub mod playback;
 pub mod predict;
 pub mod session;
 pub mod talk;
+pub mod tape;
 pub mod view;
 pub mod walls;
 

@@ -11,6 +11,7 @@ use crate::facts::Facts;
 use crate::paths::path_from_record;
 use crate::predict::{OwnAt, Predictor};
 pub use crate::talk::{Applied, Event, LinkOrder, Settings};
+use crate::tape::{Note, Tape};
 use crate::view::View;
 use crate::walls::Loader;
 use kernel::walls::{SIDE_MM_MAX, Walls, tiles_for};
@@ -80,6 +81,8 @@ pub struct Session {
     records: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
     packet: [u8; INPUT_BYTES_MAX + GUARD_BYTES],
+    /// Where all that comes in is noted, if anybody wants it.
+    tape: Option<Box<Tape>>,
     /// Connections lost.
     pub n_lost: u32,
     /// Records that did not decode or did not make sense.
@@ -103,6 +106,7 @@ impl Session {
             records: VecDeque::new(),
             events: VecDeque::new(),
             packet: [0; INPUT_BYTES_MAX + GUARD_BYTES],
+            tape: None,
             n_lost: 0,
             n_bad_records: 0,
         }
@@ -112,11 +116,13 @@ impl Session {
     ///
     /// - Units: within the bounds of the wire; the encoder asserts them in debug builds.
     pub fn set_command(&mut self, command: Command) {
+        self.note_now(Note::Command(command));
         self.wanted = command;
     }
 
     /// The player leaves on purpose.
     pub fn leave(&mut self) {
+        self.note_now(Note::Leave);
         if matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
             let mut bytes = Vec::new();
             Goodbye.encode(&mut bytes);
@@ -126,7 +132,8 @@ impl Session {
     }
 
     /// The connection stands: the hello goes out.
-    pub fn handle_connected(&mut self, _now: Nanos) {
+    pub fn handle_connected(&mut self, now: Nanos) {
+        self.note(now, Note::Connected);
         if !matches!(self.stage, Stage::Entering(_)) {
             return;
         }
@@ -140,6 +147,7 @@ impl Session {
 
     /// The connection is gone, whoever ended it.
     pub fn handle_closed(&mut self, now: Nanos) {
+        self.note(now, Note::Closed);
         if matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
             self.lose(now);
         }
@@ -147,6 +155,12 @@ impl Session {
 
     /// A record came. One that does not decode, or makes no sense, changes nothing but a count.
     pub fn handle_record(&mut self, now: Nanos, bytes: &[u8]) {
+        self.note(now, Note::Record(bytes));
+        self.take_record(now, bytes);
+        self.note_seen(now);
+    }
+
+    fn take_record(&mut self, now: Nanos, bytes: &[u8]) {
         if !matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
             return;
         }
@@ -169,6 +183,12 @@ impl Session {
     /// - Shapes: `frame` is scratch; sessions of one thread share it.
     /// - Cost: decoding, and a step of prediction; no allocation once warm.
     pub fn handle_datagram(&mut self, now: Nanos, bytes: &[u8], frame: &mut Frame) {
+        self.note(now, Note::Datagram(bytes));
+        self.take_datagram(now, bytes, frame);
+        self.note_seen(now);
+    }
+
+    fn take_datagram(&mut self, now: Nanos, bytes: &[u8], frame: &mut Frame) {
         if !matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
             return;
         }
@@ -186,6 +206,7 @@ impl Session {
 
     /// A deadline from [`Session::poll_timeout`] may have come.
     pub fn handle_timeout(&mut self, now: Nanos) {
+        self.note(now, Note::Timeout);
         match self.stage {
             Stage::Waiting(at) if at <= now => {
                 let counts = self.visit.view.counts;
@@ -212,6 +233,13 @@ impl Session {
 
     /// An input datagram to send; call until it gives nothing.
     pub fn poll_input(&mut self, now: Nanos) -> Option<&[u8]> {
+        let n_bytes = self.next_input(now);
+        self.note_input(now, n_bytes);
+        n_bytes.map(|n_bytes| &self.packet[..n_bytes])
+    }
+
+    /// Writes the next input datagram; gives its length.
+    fn next_input(&mut self, now: Nanos) -> Option<usize> {
         let tick =
             self.visit.clock.as_mut().filter(|_| self.stage == Stage::Playing).and_then(|c| c.poll_tick(now));
         match tick {
@@ -225,7 +253,7 @@ impl Session {
         if tick.is_none() {
             packet.n_commands = 0;
         }
-        Some(packet.encode(&mut self.packet))
+        Some(packet.encode(&mut self.packet).len())
     }
 
     /// What the owner should learn next, oldest first.
@@ -412,6 +440,9 @@ impl Session {
         self.events.push_back(Event::Applied(Applied { tick: header.tick, gap_ns, error_mm }));
         self.note_consumed(now, consumed);
         if self.settings.decode {
+            if let Some(walls) = &self.settings.walls {
+                self.visit.view.stop_at_walls(walls);
+            }
             self.events.extend(self.visit.view.fresh_timed().iter().map(|timed| Event::Timed(*timed)));
         }
         self.release_facts();
@@ -498,7 +529,10 @@ impl Session {
 }
 
 /// Reads header and own body, and nothing behind them.
-fn decode_thin(bytes: &[u8], frame: &mut Frame) -> Result<(), DecodeError> {
+///
+/// # Errors
+/// Any [`DecodeError`] of these two.
+pub fn decode_thin(bytes: &[u8], frame: &mut Frame) -> Result<(), DecodeError> {
     let mut padded = [0; THIN_BYTES + GUARD_BYTES];
     let n_bytes = bytes.len().min(THIN_BYTES);
     padded[..n_bytes].copy_from_slice(&bytes[..n_bytes]);
@@ -507,6 +541,9 @@ fn decode_thin(bytes: &[u8], frame: &mut Frame) -> Result<(), DecodeError> {
     frame.own = Own::read(&mut reader)?;
     Ok(())
 }
+
+#[path = "session_tape.rs"]
+mod taping;
 
 #[cfg(test)]
 #[path = "session_tests.rs"]

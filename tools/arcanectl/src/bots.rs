@@ -10,6 +10,7 @@ use jobs::CoreList;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -55,6 +56,12 @@ pub(crate) struct Args {
     /// Bots do not predict their own body.
     #[arg(long)]
     no_predict: bool,
+    /// Lose this share of all datagrams on purpose, both ways, 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    lose: f64,
+    /// Record the first bot's session: all that came in, and sums of what it showed. Replaces the file.
+    #[arg(long, value_name = "FILE")]
+    record_session: Option<PathBuf>,
     /// The report as one JSON object on the last line of stdout.
     #[arg(long)]
     json: bool,
@@ -86,6 +93,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut reporter = Reporter::new();
     let report = bot::run(&config(args), &stop, |progress| reporter.show(progress))?;
     reporter.end();
+    if let (Some(path), Some(tape)) = (&args.record_session, &report.tape) {
+        std::fs::write(path, tape).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if args.json {
         println!("{}", serde_json::to_string(&report).context("the report has no JSON form")?);
     } else {
@@ -110,8 +120,16 @@ fn config(args: &Args) -> BotsConfig {
         seed: args.seed,
         decode_share: args.decode_share,
         predict: !args.no_predict,
+        lose: args.lose,
+        tape: args.record_session.as_ref().map(|_| label(args)),
         ..BotsConfig::new(args.to, args.n as usize)
     }
+}
+
+/// What a recorded session is called.
+fn label(args: &Args) -> String {
+    let link = if matches!(args.transport, Transport::Websocket) { "WebSocket" } else { "QUIC" };
+    format!("bot of {} over {link}, {} % lost", args.n, args.lose * 100.0)
 }
 
 /// What is wrong with the arguments together, if something is.
@@ -123,6 +141,9 @@ fn mistake(args: &Args) -> Option<String> {
     }
     if !(0.0..=1.0).contains(&args.decode_share) {
         return Some(format!("--decode-share {} is not between 0 and 1", args.decode_share));
+    }
+    if !(0.0..1.0).contains(&args.lose) {
+        return Some(format!("--lose {} is not between 0 and 1", args.lose));
     }
     let usable = args.cores.as_ref().zip(CoreList::usable().ok());
     usable
@@ -153,7 +174,7 @@ fn pin(text: &str) -> Result<Pin, String> {
 }
 
 /// `20s`, `500ms`, `5m`, `1h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let end_of_number = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end_of_number);
     let seconds_per_unit = match unit {

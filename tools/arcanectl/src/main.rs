@@ -1,10 +1,13 @@
 //! `arcanectl`: what a person asks of a realm and of its source. One module per subcommand.
 //!
-//! [`bots`] plays, [`proto`] works on the wire's schema. Every command knows `--json`; exit codes are [`Exit`].
+//! [`bots`] plays, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again. Every command knows `--json`; exit codes are [`Exit`].
 #![forbid(unsafe_code)]
 
 mod bots;
+mod hist;
 mod proto;
+mod replay;
+mod top;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -39,14 +42,23 @@ struct Cli {
 enum Command {
     /// Load: players made of code, with real sockets and an open-loop schedule.
     Bots(bots::Args),
+    /// Histograms: logs of a zone as a table, a picture, a comparison, a sum.
+    Hist(hist::Args),
     /// The wire: generate code from the schema, compare schemas, explain bytes.
     Proto(proto::Args),
+    /// A recorded day of a zone: lives it again and compares bit for bit.
+    Replay(replay::Args),
+    /// How a zone is doing, in a terminal.
+    Top(top::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bots(args) => bots::run(&args),
+        Command::Hist(args) => hist::run(&args),
         Command::Proto(args) => proto::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Top(args) => top::run(&args),
     };
     let exit = outcome.unwrap_or_else(|error| {
         eprintln!("arcanectl: {error:#}");

@@ -1,0 +1,117 @@
+//! Inputs as bytes: everything that can happen to a world, in the order in which it happened.
+//!
+//! A player is written as the difference to the one before, a packet as it came over the wire.
+
+use super::bytes::{Bytes, Malformed, put, put_signed};
+use crate::ids::DurableId;
+use crate::input::Input;
+use kernel::walls::SIDE_MM_MAX;
+use netproto::bits::GUARD_BYTES;
+use netproto::input::InputPacket;
+use netproto::{INPUT_BYTES_MAX, RING};
+
+const JOIN: u8 = 0;
+const JOIN_AT: u8 = 1;
+const DETACH: u8 = 2;
+const LEAVE: u8 = 3;
+const PACKET: u8 = 4;
+
+/// Appends the inputs of one tick.
+///
+/// - Cost: two bytes per input and what a packet has; no allocation but for `out`.
+pub fn write(out: &mut Vec<u8>, inputs: &[Input]) {
+    put(out, inputs.len() as u64);
+    let mut before = DurableId::default();
+    for input in inputs {
+        write_one(out, &mut before, input);
+    }
+}
+
+/// Reads the inputs of one tick from untrusted bytes: a world takes whatever this gives.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn read(bytes: &mut Bytes<'_>) -> Result<Vec<Input>, Malformed> {
+    let n = bytes.count("the number of inputs")?;
+    let mut before = DurableId::default();
+    (0..n).map(|_| read_one(bytes, &mut before)).collect()
+}
+
+/// Appends a player, as the difference to the one before.
+pub(super) fn write_player(out: &mut Vec<u8>, before: &mut DurableId, player: DurableId) {
+    put_signed(out, i64::from(player.low) - i64::from(before.low));
+    put_signed(out, i64::from(player.high) - i64::from(before.high));
+    *before = player;
+}
+
+/// Reads what [`write_player`] wrote.
+pub(super) fn read_player(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<DurableId, Malformed> {
+    let mut half = |base: u32| {
+        let sum = bytes.signed("a player")?.checked_add(i64::from(base));
+        sum.and_then(|sum| u32::try_from(sum).ok()).ok_or(Malformed::Bounds("a player"))
+    };
+    *before = DurableId { low: half(before.low)?, high: half(before.high)? };
+    Ok(*before)
+}
+
+fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
+    match input {
+        Input::Join { player, in_flight_max, place } => {
+            out.push(if place.is_some() { JOIN_AT } else { JOIN });
+            write_player(out, before, *player);
+            out.push(*in_flight_max);
+            if let Some((x_mm, y_mm)) = place {
+                put_signed(out, i64::from(*x_mm));
+                put_signed(out, i64::from(*y_mm));
+            }
+        }
+        Input::Detach { player } => {
+            out.push(DETACH);
+            write_player(out, before, *player);
+        }
+        Input::Leave { player } => {
+            out.push(LEAVE);
+            write_player(out, before, *player);
+        }
+        Input::Packet { player, margin_2ms, packet } => {
+            out.push(PACKET);
+            write_player(out, before, *player);
+            out.push(*margin_2ms as u8);
+            let mut buffer = [0; INPUT_BYTES_MAX + GUARD_BYTES];
+            let bytes = packet.encode(&mut buffer);
+            put(out, bytes.len() as u64);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malformed> {
+    let kind = bytes.byte("an input")?;
+    let player = read_player(bytes, before)?;
+    Ok(match kind {
+        JOIN | JOIN_AT => {
+            let in_flight_max = bytes.byte("a join")?;
+            if !(1..=RING as u8).contains(&in_flight_max) {
+                return Err(Malformed::Bounds("snapshots in flight"));
+            }
+            let place = if kind == JOIN_AT { Some((side(bytes)?, side(bytes)?)) } else { None };
+            Input::Join { player, in_flight_max, place }
+        }
+        DETACH => Input::Detach { player },
+        LEAVE => Input::Leave { player },
+        PACKET => {
+            let margin_2ms = bytes.byte("a packet")? as i8;
+            let n = bytes.at_most(INPUT_BYTES_MAX as u64, "a packet")? as usize;
+            let packet = InputPacket::decode(bytes.take(n, "a packet")?);
+            let packet = packet.map_err(|_| Malformed::Bounds("a packet"))?;
+            Input::Packet { player, margin_2ms, packet }
+        }
+        _ => return Err(Malformed::Bounds("the kind of an input")),
+    })
+}
+
+/// A coordinate of a place that a world can search from.
+fn side(bytes: &mut Bytes<'_>) -> Result<i32, Malformed> {
+    let mm = bytes.signed("a place")?;
+    if (0..=i64::from(SIDE_MM_MAX)).contains(&mm) { Ok(mm as i32) } else { Err(Malformed::Bounds("a place")) }
+}
