@@ -44,6 +44,8 @@ counters! {
     frames_out,
     /// Records accepted for sending.
     records_out,
+    /// Handshakes begun, on either link.
+    handshakes_begun,
     /// Handshakes finished on QUIC.
     handshakes_quic,
     /// Upgrades finished on WebSocket.

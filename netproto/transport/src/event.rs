@@ -203,14 +203,23 @@ pub(crate) fn shorten(text: &[u8]) -> String {
 pub struct PeerStats {
     /// How it is connected.
     pub link: Link,
-    /// Smoothed round trip; zero on WebSocket, where TCP keeps it to itself.
+    /// Smoothed round trip; on WebSocket TCP's own, as the kernel keeps it, and zero when it does not say.
     pub rtt: Duration,
     /// Facts not yet handed to the socket.
     pub queued_bytes: usize,
     /// Present address; QUIC peers may move.
     pub addr: SocketAddr,
-    /// Packets sent to it, and how many of them were declared lost. Zero on WebSocket.
+    /// Packets sent to it, and how many of them were declared lost; on WebSocket segments, and those sent again.
     pub packets_sent: u64,
     /// See `packets_sent`.
     pub packets_lost: u64,
+}
+
+/// What waits at this moment, in the whole server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Handshakes not begun or not finished, and strangers who have not said hello.
+    pub door: usize,
+    /// Packets with record bytes for which the UDP socket was full.
+    pub packets: usize,
 }

@@ -5,13 +5,14 @@
 //!
 //! Reading order: [`limits`] says what a stranger may cost, [`event`] what callers learn; `server` holds the
 //! passes of a tick and the rounds of the door; `peer` is one connection over `quic` or `ws`; below them lie
-//! `lane`, `budget`, `cert`, `settings`, `socket`, and `mmsg` with the only unsafe code.
+//! `lane`, `budget`, `cert`, `settings`, `socket`, and `mmsg` with the only unsafe code. [`raw`] is a socket without all that, to compare with.
 //!
 //! Not here: entities, codecs, game rules, tokio. A connection is never advanced by itself, only by a pass.
 #![deny(unsafe_code)]
 pub mod client;
 pub mod event;
 pub mod limits;
+pub mod raw;
 
 mod server;
 
@@ -32,7 +33,7 @@ mod ws;
 
 pub use cert::IdentityError;
 pub use counters::Counters;
-pub use event::{CloseCode, CloseReason, Event, Link, Payload, PeerId, PeerStats};
+pub use event::{CloseCode, CloseReason, Event, Link, Payload, PeerId, PeerStats, Queues};
 pub use limits::{FRAME_BYTES_MAX, Limits, PlainWebSocket, RECORD_BYTES_MAX};
 pub use server::{Server, ServerConfig};
 pub use socket::BindError;

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 /// Datagrams per system call. Eight are nearly as good as 64; more bring nothing.
 pub(crate) const BATCH: usize = 64;
@@ -387,6 +388,27 @@ pub(crate) fn report_local_address(socket: BorrowedFd<'_>, ipv6: bool) -> io::Re
     }
 }
 
+/// What the kernel knows of a TCP connection: smoothed round trip, segments sent, segments sent again.
+///
+/// - Cost: one system call.
+pub(crate) fn tcp_path(socket: BorrowedFd<'_>) -> Option<(Duration, u64, u64)> {
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: a struct of integers; all zeros is a value, and what an older kernel leaves.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    // SAFETY: pointer and length describe `info`, which outlives the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut len,
+        )
+    };
+    let rtt = Duration::from_micros(info.tcpi_rtt.into());
+    (result == 0).then_some((rtt, info.tcpi_segs_out.into(), info.tcpi_total_retrans.into()))
+}
+
 fn set_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -411,7 +433,7 @@ mod tests {
     use super::*;
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     fn socket(addr: &str) -> UdpSocket {
         let socket = UdpSocket::bind(addr).unwrap();

@@ -1,6 +1,6 @@
 //! One connection: its place in the table, how far it has come, and what is the same for both links.
 use crate::budget::{Budget, RecordQueue};
-use crate::event::{CloseCode, CloseReason, Event, Link, Payload, PeerId};
+use crate::event::{CloseCode, CloseReason, Event, Link, Payload, PeerId, PeerStats};
 use crate::lane::{Lane, Pass};
 use crate::quic::QuicPeer;
 use crate::ws::WsPeer;
@@ -226,6 +226,15 @@ impl Slot {
             Wire::WebSocket(peer) => peer.close(now, code, text),
         }
         self.head.end(lane, reason);
+    }
+
+    /// How the peer is doing; `None` without a link.
+    pub(crate) fn stats(&self) -> Option<PeerStats> {
+        match &self.wire {
+            Wire::None => None,
+            Wire::Quic(quic) => Some(quic.stats(&self.head)),
+            Wire::WebSocket(ws) => Some(ws.stats(&self.head)),
+        }
     }
 
     fn guard(&mut self, lane: &mut Lane, visit: impl FnOnce(&mut Self, &mut Lane)) {

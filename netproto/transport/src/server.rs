@@ -10,11 +10,11 @@ mod tests;
 use crate::cert::{Identity, IdentityError};
 use crate::counters::Counters;
 use crate::door::Door;
-use crate::event::{CloseCode, CloseReason, Event, PeerId, PeerStats};
+use crate::event::{CloseCode, CloseReason, Event, PeerId, PeerStats, Queues};
 use crate::lane::Lane;
 use crate::limits::{FRAME_BYTES_MAX, Limits, RECORD_BYTES_MAX};
 use crate::mmsg::{Packet, SendBatch};
-use crate::peer::{LINGER, Stage, Wire};
+use crate::peer::{LINGER, Stage};
 use crate::settings;
 use crate::socket::{self, BindError};
 use crate::table::Table;
@@ -23,6 +23,7 @@ use mio::{Events, Interest, Poll, Token};
 use quinn_proto::{Endpoint, Incoming};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -296,12 +297,28 @@ impl Server {
 
     /// How a peer is doing; `None` if it has left.
     pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
-        let slot = self.table.get(peer)?;
-        match &slot.wire {
-            Wire::None => None,
-            Wire::Quic(quic) => Some(quic.stats(&slot.head)),
-            Wire::WebSocket(ws) => Some(ws.stats(&slot.head)),
+        self.table.get(peer)?.stats()
+    }
+
+    /// How the admitted peers in some places of the table are doing. `false` when no place lies behind these.
+    ///
+    /// - Cost: about 0.3 us per peer, on WebSocket a system call more: for a few hundred places at a time.
+    pub fn survey(&self, places: Range<u32>, mut seen: impl FnMut(PeerId, PeerStats)) -> bool {
+        let n = self.table.slots.len();
+        let (start, end) = ((places.start as usize).min(n), (places.end as usize).min(n));
+        for slot in &self.table.slots[start..end] {
+            if slot.head.stage == Stage::Admitted
+                && let Some(stats) = slot.stats()
+            {
+                seen(slot.head.id, stats);
+            }
         }
+        end < n
+    }
+
+    /// What waits at this moment.
+    pub fn queues(&self) -> Queues {
+        Queues { door: self.waiting.len() + self.at_door.len(), packets: self.backlog.len() }
     }
 
     /// Connections in whatever stage.

@@ -94,7 +94,10 @@ pub(crate) fn open_client_udp(ipv6: bool) -> io::Result<UdpSocket> {
 }
 
 /// The socket and the size of its receive buffer.
-fn open_udp(addr: SocketAddr, receive_buffer_bytes: usize) -> io::Result<(UdpSocket, usize)> {
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn open_udp(addr: SocketAddr, receive_buffer_bytes: usize) -> io::Result<(UdpSocket, usize)> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() && addr.ip().is_unspecified() {
         socket.set_only_v6(false)?;

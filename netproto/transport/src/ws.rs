@@ -9,11 +9,13 @@ pub(crate) mod upgrade;
 
 use crate::event::{CloseCode, CloseReason, Link, PeerStats, shorten};
 use crate::lane::{Lane, Pass};
+use crate::mmsg;
 use crate::peer::{Head, LINGER, Stage};
 use frame::{FrameError, KIND_DATAGRAM, KIND_RECORD, Kind};
 use mio::net::TcpStream;
 use std::io::{self, Read, Write};
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd;
+use std::time::Instant;
 use upgrade::Verdict;
 
 /// Longest message from a client.
@@ -80,13 +82,14 @@ impl WsPeer {
     }
 
     pub(crate) fn stats(&self, head: &Head) -> PeerStats {
+        let (rtt, packets_sent, packets_lost) = mmsg::tcp_path(self.stream.as_fd()).unwrap_or_default();
         PeerStats {
             link: Link::WebSocket,
-            rtt: Duration::ZERO,
+            rtt,
             queued_bytes: head.records.len() + self.unsent(),
             addr: head.addr,
-            packets_sent: 0,
-            packets_lost: 0,
+            packets_sent,
+            packets_lost,
         }
     }
 

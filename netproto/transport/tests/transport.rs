@@ -12,3 +12,5 @@ mod hostile;
 mod identity;
 #[path = "transport/quiet.rs"]
 mod quiet;
+#[path = "transport/survey.rs"]
+mod survey;

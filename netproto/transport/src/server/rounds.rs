@@ -92,6 +92,7 @@ impl Server {
         let index = self.table.seat(addr, wire, self.now, until).index();
         self.table.slots[index as usize].head.touched = true;
         self.at_door.push(index);
+        self.counters.handshakes_begun += 1;
         index
     }
 

@@ -4,6 +4,7 @@ use crate::event::{Event, PeerId};
 use crate::limits::Limits;
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 struct Bench {
     peer: WsPeer,
