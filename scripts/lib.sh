@@ -17,3 +17,53 @@ need_toolchain() {
 
 # Directory of the executables that cargo builds.
 target_dir() { printf '%s' "${CARGO_TARGET_DIR:-target}"; }
+
+# A Python with the package hdrhistogram, in an environment of its own: tests let it read what we write.
+need_python() {
+    local venv
+    venv=$(target_dir)/venv
+    if ! "$venv/bin/python" -c 'import hdrh.log' 2>/dev/null; then
+        if ! python3 -c 'import ensurepip, venv' 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            say "python3-venv is missing: installing it"
+            apt-get update -qq >&2 && apt-get install -y -qq python3-venv >&2 || true
+        fi
+        python3 -c 'import ensurepip, venv' 2>/dev/null ||
+            die "Python with venv is missing: run \`sudo apt-get install python3-venv\`"
+        rm -rf "$venv"
+        python3 -m venv "$venv" >&2 && "$venv/bin/pip" install --quiet 'hdrhistogram>=0.10,<0.11' >&2 ||
+            die "the Python package hdrhistogram cannot be installed into $venv: is there a network, or an index for pip?"
+    fi
+    TEST_PYTHON=$(realpath -s "$venv/bin/python")
+    export TEST_PYTHON
+}
+
+# A browser for the tests of the admin page: Debian's package.
+need_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+        command -v google-chrome >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "chromium is missing: installing it"
+        apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >&2 &&
+            return
+    fi
+    die "chromium is missing: run \`sudo apt-get install --no-install-recommends chromium fonts-dejavu-core\`"
+}
+
+# Prometheus' own judge of metrics, out of Debian's package and without the service that the package would start.
+need_promtool() {
+    local tools
+    tools="$(target_dir)/tools"
+    [ -x "$tools/prometheus/usr/bin/promtool" ] && return
+    command -v promtool >/dev/null && return
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+        die "promtool is missing: put one on the PATH (https://prometheus.io/download)"
+    say "promtool is missing: unpacking it from Debian's package prometheus"
+    mkdir -p "$tools"
+    tools="$(cd "$tools" && pwd)"
+    # The list of packages may be empty, as on a fresh machine; only root may fill it.
+    [ "$(id -u)" != 0 ] || apt-get update -qq >&2
+    (cd "$tools" && apt-get -qq -o APT::Sandbox::User=root download prometheus >&2) ||
+        die "cannot download the package prometheus: run \`sudo apt-get update\` and try again"
+    dpkg-deb -x "$tools"/prometheus_*.deb "$tools/prometheus"
+    rm "$tools"/prometheus_*.deb
+}

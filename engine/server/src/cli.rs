@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::layers::CONFIG_VARIABLE;
 use crate::config::{Config, ConfigError, Settings};
+use crate::zone::record::RecordFlags;
 use crate::{up, zone};
 
 /// Something was started and did not end well.
@@ -82,6 +83,9 @@ pub struct WorldFlags {
     /// Players appear within this of the middle, in metres
     #[arg(long, value_name = "M")]
     pub spawn_radius_m: Option<String>,
+    /// Players appear in the middle, or most of them in five towns, for measuring
+    #[arg(long, value_name = "WHERE")]
+    pub spawn: Option<String>,
     /// How much is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
@@ -97,6 +101,7 @@ impl WorldFlags {
             ("--players-max", "zone.players_max", &self.players_max),
             ("--creatures", "zone.creatures", &self.creatures),
             ("--spawn-radius-m", "zone.spawn_radius_m", &self.spawn_radius_m),
+            ("--spawn", "zone.spawn", &self.spawn),
             ("--log", "log.level", &self.log),
         ]
         .into_iter()
@@ -122,12 +127,18 @@ pub struct ZoneArgs {
     /// Directory of the server's key and other files that outlive the process
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
+    /// Histograms of tick and stages: files, memory (admin page only) or off
+    #[arg(long, value_name = "WHERE")]
+    pub histograms: Option<String>,
     /// Print every setting with its source and end
     #[arg(long)]
     pub print_config: bool,
     /// Write addresses, key pin and process id to this file (JSON) as soon as the zone listens
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// What of it is recorded
+    #[command(flatten)]
+    pub record: RecordFlags,
     /// The world
     #[command(flatten)]
     pub world: WorldFlags,
@@ -150,6 +161,7 @@ impl ZoneArgs {
             ("--listen", "listen.addr", &self.listen),
             ("--admin", "admin.addr", &self.admin),
             ("--data-dir", "data_dir", &self.data_dir),
+            ("--histograms", "histograms", &self.histograms),
         ];
         let own = own.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value.as_deref()?)));
         for (flag, key, value) in own.chain(self.world.given()) {
@@ -206,6 +218,9 @@ pub struct UpArgs {
     /// Also let people on the local network in
     #[arg(long)]
     pub lan: bool,
+    /// What of the zone is recorded
+    #[command(flatten)]
+    pub record: RecordFlags,
     /// The world
     #[command(flatten)]
     pub world: WorldFlags,
@@ -251,7 +266,7 @@ fn run_zone(args: &ZoneArgs) -> anyhow::Result<ExitCode> {
         print!("{settings}");
         return Ok(ExitCode::SUCCESS);
     }
-    zone::run(&config, &settings, args.ready_file.as_deref())
+    zone::run(&config, &settings, args.ready_file.as_deref(), &args.record)
 }
 
 /// Variables that are not text cannot be ours.
@@ -294,12 +309,14 @@ mod tests {
             ("--listen", "listen.addr", "127.0.0.1:1"),
             ("--admin", "admin.addr", "127.0.0.1:2"),
             ("--data-dir", "data_dir", "/x"),
+            ("--histograms", "histograms", "off"),
             ("--seed", "zone.seed", "3"),
             ("--side-m", "zone.side_m", "65"),
             ("--ticks-per-second", "zone.ticks_per_second", "30"),
             ("--players-max", "zone.players_max", "5"),
             ("--creatures", "zone.creatures", "6"),
             ("--spawn-radius-m", "zone.spawn_radius_m", "7"),
+            ("--spawn", "zone.spawn", "towns"),
             ("--log", "log.level", "trace"),
         ] {
             let Role::Zone(zone) = args(flag, value) else { panic!("not a zone") };
@@ -307,6 +324,6 @@ mod tests {
             assert_eq!(settings.text(key), value);
             assert_eq!(settings.get(key).source.to_string(), format!("flag {flag}"));
         }
-        assert_eq!(crate::config::KEYS.len(), 11, "a new setting needs a flag, and a line above");
+        assert_eq!(crate::config::KEYS.len(), 13, "a new setting needs a flag, and a line above");
     }
 }

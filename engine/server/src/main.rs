@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: server::allocator::Counting = server::allocator::Counting;
 
 fn main() -> ExitCode {
     server::cli::main()

@@ -2,13 +2,16 @@
 //!
 //! [`binary`] builds and finds the executables, [`zone`] is a running `arcane zone` with its admin page,
 //! [`honest`] a player whose snapshots are timed while others misbehave, [`rogue`] a connection that says
-//! whatever a test wants. The tests are in `tests/process/`.
+//! whatever a test wants; [`python`] runs readers of other people. The tests are in `tests/process/`.
 //!
 //! Time is real here: every wait polls for what it waits for and has a deadline that only a failure reaches.
 #![forbid(unsafe_code)]
 
 pub mod binary;
+pub mod browser;
+pub mod herd;
 pub mod honest;
+pub mod python;
 pub mod rogue;
 pub mod zone;
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,11 @@ pub struct Zone {
 /// A command that runs a small zone in a directory, with nothing from this environment.
 #[must_use]
 pub fn command(dir: &Path) -> Command {
-    let mut command = Command::new(binary::path("arcane"));
+    command_of(&binary::path("arcane"), dir)
+}
+
+fn command_of(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ARCANE_")) {
         command.env_remove(name);
     }
@@ -59,9 +63,25 @@ impl Zone {
     #[must_use]
     pub fn start_with(flags: &[&str]) -> Self {
         let dir = TempDir::new().expect("a directory for a test");
+        let command = command(dir.path());
+        Self::start_in(dir, command, flags)
+    }
+
+    /// Starts a small zone of the build with a stall in this stage, such as `5`.
+    ///
+    /// # Panics
+    /// As [`Zone::start_with`].
+    #[must_use]
+    pub fn start_planted(stage: &str, flags: &[&str]) -> Self {
+        let dir = TempDir::new().expect("a directory for a test");
+        let mut command = command_of(&binary::planted(), dir.path());
+        command.env("PLANTED_STAGE", stage);
+        Self::start_in(dir, command, flags)
+    }
+
+    fn start_in(dir: TempDir, mut command: Command, flags: &[&str]) -> Self {
         let log = File::create(dir.path().join("log")).expect("a log file");
         let ready_file = dir.path().join("ready.json");
-        let mut command = command(dir.path());
         command.args(flags).arg("--ready-file").arg(&ready_file).stderr(log);
         let mut child = command.spawn().expect("the zone starts");
         let until = Instant::now() + START_MAX;
@@ -92,7 +112,27 @@ impl Zone {
     /// Asks the admin page; gives the status code and the body.
     #[must_use]
     pub fn get(&self, path: &str) -> (u16, String) {
-        request(self.admin, "GET", path).expect("the admin page answers")
+        request(self.admin, "GET", path, &[]).expect("the admin page answers")
+    }
+
+    /// Changes something by the admin page, with the zone's token.
+    #[must_use]
+    pub fn post(&self, path: &str) -> (u16, String) {
+        let token = format!("Bearer {}", self.token());
+        request(self.admin, "POST", path, &[("authorization", &token)]).expect("the admin page answers")
+    }
+
+    /// The token that the zone has left for whoever may change something.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let file = self.data_dir().join("admin.token");
+        fs::read_to_string(file).expect("a zone that is up has left its token").trim().to_owned()
+    }
+
+    /// Where the zone keeps its files.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// The status page.
@@ -163,18 +203,41 @@ impl Drop for Zone {
 ///
 /// # Errors
 /// When nobody answers in time.
-pub fn request(addr: SocketAddr, method: &str, path: &str) -> std::io::Result<(u16, String)> {
+pub fn request(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&addr, ANSWER_MAX)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
+    let has_host = headers.iter().any(|(name, _)| *name == "host");
+    let host = if has_host { String::new() } else { format!("host: {addr}\r\n") };
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\n{host}{headers}content-length: 0\r\nconnection: close\r\n\r\n"
     )?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
+    let mut bytes = Vec::new();
+    while !is_whole(&bytes) {
+        let mut part = [0; 4096];
+        match stream.read(&mut part)? {
+            0 => break,
+            n => bytes.extend_from_slice(&part[..n]),
+        }
+    }
+    let text = String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData)?;
     let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
     let status = head.get(9..12).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
     Ok((status, body.to_owned()))
+}
+
+/// Whether an answer is complete by its own length; one that says none is complete at its end.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    length.is_some_and(|length: usize| bytes.len() >= end + 4 + length)
 }
 
 fn hex(text: &str) -> Option<[u8; 32]> {

@@ -1,17 +1,24 @@
 //! What operators see of a zone: numbers that the tick hands over, added up off the tick.
 //!
 //! The tick sends one [`TickReport`] per tick through a bounded queue and never waits; whoever asks drains the
-//! queue first. Histograms live here, so neither recording nor reading them costs the tick anything.
+//! queue first. Histograms come once a second, filled by the tick and added up here, so reading them costs the
+//! tick nothing.
 
-use std::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use jobs::{Lap, STAGES, TickTimes};
-use transport::Counters;
+use jobs::strain::Sight;
+use jobs::{Interval, Lap, Overrun, STAGES, Strain, TickTimes};
+use transport::{Counters, Queues};
 
+use crate::allocator::Allocations;
 use crate::zone::peers::PeerCounts;
+use crate::zone::record::Recorded;
 
 /// A zone that has not ticked for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
+/// Seconds that are remembered one by one.
+pub const HISTORY_MAX: usize = 600;
 
 /// What the tick hands over.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +31,8 @@ pub struct TickReport {
     pub lap: Lap,
     /// What its stages took.
     pub stages: [Lap; STAGES.len()],
+    /// What the machine took meanwhile.
+    pub strain: Strain,
     /// Counters, every few ticks.
     pub numbers: Option<Numbers>,
 }
@@ -41,10 +50,16 @@ pub struct Numbers {
     pub by_link: [u32; 2],
     /// Connections in whatever stage.
     pub n_connections: u32,
+    /// What waits at the sockets.
+    pub queues: Queues,
+    /// Made by the thread that runs the tick, in ticks only.
+    pub allocations: Allocations,
     /// Ticks that ended after the next one was due.
     pub n_late: u64,
     /// How often the schedule moved.
     pub n_moved: u64,
+    /// How the recording goes, if there is one.
+    pub recorded: Recorded,
     /// The zone is going down.
     pub is_draining: bool,
 }
@@ -64,36 +79,119 @@ pub enum Health {
 
 /// Everything reported so far.
 pub struct Board {
-    period: Duration,
+    pub(super) period: Duration,
     started: Instant,
+    /// What the kernel of this machine tells about strain.
+    pub(super) sight: Sight,
     /// Since the start.
     pub(super) total: Tally,
     /// Since [`Board::handle_window`].
     pub(super) window: Tally,
+    /// Since the newest second of the history.
+    current: Counted,
+    /// The last seconds, oldest first, at most [`HISTORY_MAX`].
+    pub(super) history: VecDeque<Second>,
     pub(super) last: Option<TickReport>,
     pub(super) numbers: Numbers,
+}
+
+/// What is counted tick by tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) n_ticks: u64,
+    /// Ticks that were too long by their own doing.
+    pub(super) overruns_own: u64,
+    /// Ticks that would have been in time, had the machine not taken time from them.
+    pub(super) overruns_stolen: u64,
+    pub(super) strain: Strain,
+}
+
+impl Counted {
+    fn add(&mut self, report: &TickReport, period: Duration) {
+        self.n_ticks += 1;
+        let period_ns = period.as_nanos() as u64;
+        match jobs::overrun(period_ns, report.lap, report.strain) {
+            Some(Overrun::Own) => self.overruns_own += 1,
+            Some(Overrun::Stolen) => self.overruns_stolen += 1,
+            None => {}
+        }
+        self.strain.add(report.strain);
+    }
 }
 
 /// Histograms and what goes with them, since some moment.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     pub(super) begun: Instant,
+    /// Of whole seconds: up to one at either end is not in them.
     pub(super) times: TickTimes,
-    pub(super) overruns: u64,
+    pub(super) counted: Counted,
     /// Counters when it began.
     pub(super) baseline: Option<Numbers>,
 }
 
 impl Tally {
     fn new(begun: Instant) -> Self {
-        Self { begun, times: TickTimes::default(), overruns: 0, baseline: None }
+        Self { begun, times: TickTimes::default(), counted: Counted::default(), baseline: None }
     }
 
-    fn record(&mut self, report: &TickReport, period: Duration) {
-        self.times.record(report.lap, &report.stages);
-        self.overruns += u64::from(u128::from(report.lap.cpu_ns) > period.as_nanos());
+    fn add(&mut self, report: &TickReport, period: Duration) {
+        self.counted.add(report, period);
         if self.baseline.is_none() {
             self.baseline = report.numbers;
+        }
+    }
+}
+
+/// One second of the past.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Second {
+    /// When it ended, ms since 1970.
+    pub ended_ms: u64,
+    /// How long it really was, s.
+    pub seconds: f64,
+    /// Ticks in it.
+    pub n_ticks: u64,
+    /// Wall time of its ticks, ns: half were at most this.
+    pub p50_ns: u64,
+    /// 99 of 100 were at most this; with 20 ticks the same as the longest.
+    pub p99_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+    /// CPU time of its ticks, mean, ns.
+    pub cpu_mean_ns: u64,
+    /// Wall time per stage, mean, ns, in the order of [`STAGES`].
+    pub stage_mean_ns: [u64; STAGES.len()],
+    /// Wall time per stage, longest, ns.
+    pub stage_max_ns: [u64; STAGES.len()],
+    /// Players at its end.
+    pub players: u32,
+    /// Ticks that were too long by their own doing.
+    pub overruns_own: u64,
+    /// Ticks that were too long because of the machine.
+    pub overruns_stolen: u64,
+    /// What the machine took.
+    pub strain: Strain,
+}
+
+impl Second {
+    fn new(interval: &Interval, counted: &Counted, numbers: &Numbers) -> Self {
+        let ended = SystemTime::now().checked_sub(interval.ended.elapsed()).unwrap_or(UNIX_EPOCH);
+        let times = &interval.times;
+        Self {
+            ended_ms: ended.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
+            seconds: interval.ended.saturating_duration_since(interval.begun).as_secs_f64(),
+            n_ticks: counted.n_ticks,
+            p50_ns: times.wall.at_quantile_ns(0.5),
+            p99_ns: times.wall.at_quantile_ns(0.99),
+            max_ns: times.wall.max_ns(),
+            cpu_mean_ns: times.cpu.mean_ns(),
+            stage_mean_ns: std::array::from_fn(|at| times.stages[at].mean_ns()),
+            stage_max_ns: std::array::from_fn(|at| times.stages[at].max_ns()),
+            players: numbers.world.players,
+            overruns_own: counted.overruns_own,
+            overruns_stolen: counted.overruns_stolen,
+            strain: counted.strain,
         }
     }
 }
@@ -102,25 +200,57 @@ impl Board {
     /// Nothing reported yet.
     #[must_use]
     pub fn new(now: Instant, ticks_per_second: u32) -> Self {
-        let period = Duration::from_secs(1) / ticks_per_second;
         let mut total = Tally::new(now);
         total.baseline = Some(Numbers::default());
-        Self { period, started: now, total, window: Tally::new(now), last: None, numbers: Numbers::default() }
+        Self {
+            period: Duration::from_secs(1) / ticks_per_second,
+            started: now,
+            sight: Sight::NONE,
+            total,
+            window: Tally::new(now),
+            current: Counted::default(),
+            history: VecDeque::with_capacity(HISTORY_MAX),
+            last: None,
+            numbers: Numbers::default(),
+        }
     }
 
     /// The tick reported.
     pub fn handle_report(&mut self, report: TickReport) {
-        self.total.record(&report, self.period);
-        self.window.record(&report, self.period);
+        self.total.add(&report, self.period);
+        self.window.add(&report, self.period);
+        self.current.add(&report, self.period);
         self.numbers = report.numbers.unwrap_or(self.numbers);
         self.last = Some(report);
+    }
+
+    /// What can be said about strain is this.
+    pub fn handle_sight(&mut self, sight: Sight) {
+        self.sight = sight;
+    }
+
+    /// Histograms of about a second came. They count in the window when all of their ticks do.
+    ///
+    /// - Cost: a few ms, most of it for the quantiles.
+    pub fn handle_interval(&mut self, interval: &Interval) -> Second {
+        self.total.times.merge(&interval.times);
+        if interval.begun >= self.window.begun {
+            self.window.times.merge(&interval.times);
+        }
+        if self.history.len() == HISTORY_MAX {
+            self.history.pop_front();
+        }
+        let counted = std::mem::take(&mut self.current);
+        let second = Second::new(interval, &counted, &self.numbers);
+        self.history.push_back(second);
+        second
     }
 
     /// A new measuring window begins.
     pub fn handle_window(&mut self, now: Instant) {
         self.window.begun = now;
         self.window.times.reset();
-        self.window.overruns = 0;
+        self.window.counted = Counted::default();
         self.window.baseline = None;
     }
 
@@ -149,25 +279,82 @@ impl Board {
 mod tests {
     use super::*;
 
-    pub(crate) fn report(at: Instant, cpu_ms: u64, kills: u64) -> TickReport {
+    const MS: u64 = 1_000_000;
+
+    fn report(at: Instant, wall_ms: u64, kills: u64) -> TickReport {
         let mut numbers = Numbers::default();
         numbers.world.kills = kills;
-        let lap = Lap { wall_ns: cpu_ms * 1_100_000, cpu_ns: cpu_ms * 1_000_000 };
-        TickReport { tick: 7, ended: at, lap, stages: Default::default(), numbers: Some(numbers) }
+        let lap = Lap { wall_ns: wall_ms * MS, cpu_ns: MS };
+        let (stages, strain) = Default::default();
+        TickReport { tick: 7, ended: at, lap, stages, strain, numbers: Some(numbers) }
+    }
+
+    /// A second of ticks that took this long each.
+    fn interval(begun: Instant, wall_ms: &[u64]) -> Interval {
+        let mut times = Box::<TickTimes>::default();
+        for wall_ms in wall_ms {
+            times.record(Lap { wall_ns: wall_ms * MS, cpu_ns: MS }, &Default::default(), None);
+        }
+        Interval { begun, ended: begun + Duration::from_secs(1), times }
     }
 
     #[test]
     fn a_window_forgets_what_was_before_and_the_total_does_not() {
         let start = Instant::now();
+        let second = |n: u64| start + Duration::from_secs(n);
         let mut board = Board::new(start, 20);
         board.handle_report(report(start, 60, 10));
-        board.handle_window(start);
-        board.handle_report(report(start, 3, 15));
-        board.handle_report(report(start, 51, 19));
-        assert_eq!((board.total.times.wall.n(), board.total.overruns), (3, 2));
-        assert_eq!((board.window.times.wall.n(), board.window.overruns), (2, 1));
+        board.handle_interval(&interval(start, &[60]));
+        board.handle_window(second(1));
+        board.handle_report(report(second(1), 3, 15));
+        board.handle_report(report(second(2), 51, 19));
+        board.handle_interval(&interval(second(1), &[3, 51]));
+        let counted =
+            |tally: &Tally| (tally.counted.n_ticks, tally.times.wall.n(), tally.counted.overruns_own);
+        assert_eq!((counted(&board.total), counted(&board.window)), ((3, 3, 2), (2, 2, 1)));
         let baseline = board.window.baseline.unwrap();
         assert_eq!(board.numbers.world.kills - baseline.world.kills, 4);
+    }
+
+    #[test]
+    fn a_second_that_began_before_the_window_is_not_in_it() {
+        let start = Instant::now();
+        let mut board = Board::new(start, 20);
+        board.handle_window(start + Duration::from_millis(400));
+        board.handle_interval(&interval(start, &[90]));
+        assert_eq!((board.total.times.wall.n(), board.window.times.wall.n()), (1, 0));
+    }
+
+    #[test]
+    fn overruns_are_told_apart_by_whose_doing_they_are() {
+        let start = Instant::now();
+        let mut board = Board::new(start, 20);
+        let mut waited = report(start, 60, 0);
+        waited.strain = Strain { run_queue_ns: 12 * MS, steal_ns: 0, minor_faults: 3 };
+        board.handle_report(waited);
+        board.handle_report(report(start, 60, 0));
+        board.handle_report(report(start, 50, 0));
+        let counted = board.total.counted;
+        assert_eq!((counted.overruns_own, counted.overruns_stolen, counted.n_ticks), (1, 1, 3));
+        assert_eq!(counted.strain, waited.strain);
+    }
+
+    #[test]
+    fn the_history_has_one_entry_per_second_and_an_end() {
+        let start = Instant::now();
+        let mut board = Board::new(start, 20);
+        board.handle_report(report(start, 70, 0));
+        board.handle_report(report(start, 2, 0));
+        board.handle_interval(&interval(start, &[70, 2]));
+        board.handle_interval(&interval(start, &[1]));
+        let first = board.history[0];
+        assert_eq!((first.n_ticks, first.overruns_own, board.history[1].n_ticks), (2, 1, 0));
+        assert!(first.max_ns.abs_diff(70 * MS) < MS / 10 && first.p50_ns.abs_diff(2 * MS) < MS / 100);
+        assert!(first.seconds == 1.0 && first.ended_ms > 1_700_000_000_000);
+        for _ in 0..HISTORY_MAX {
+            board.handle_interval(&interval(start, &[]));
+        }
+        assert_eq!((board.history.len(), board.history[0].max_ns), (HISTORY_MAX, 0));
     }
 
     #[test]

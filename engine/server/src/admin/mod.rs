@@ -1,47 +1,96 @@
-//! The admin page: health, metrics, status. Loopback only, on a thread and a runtime of its own.
+//! The admin page: what a zone does and how well, for people and programs. Loopback only, on a thread and a runtime
+//! of its own, which gives way to everything else on its core.
 //!
-//! [`board`] adds up what the tick reports, [`status`] and [`metrics`] show it; this module owns the socket.
+//! What is seen comes in two ways. [`board`] adds up what the tick reports; [`easel`] carries what the admin thread
+//! asks for to the tick thread, which answers between its ticks: pictures for `spectate`, connections for `clients`,
+//! frames for `bytes`. `routes` says what is asked under which path, `guard` who may ask; [`status`], `metrics` and
+//! `page` are the answers.
 
 pub mod board;
-pub mod metrics;
+pub mod easel;
+pub mod guard;
 pub mod status;
+
+mod bytes;
+mod clients;
+mod drops;
+mod exposition;
+mod history;
+mod looks;
+mod metrics;
+mod page;
+mod process;
+mod routes;
+mod spectate;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::{get, post};
 use crossbeam::channel::{Receiver, Sender, bounded};
+use engine::World;
+use jobs::Interval;
+use jobs::strain::Sight;
 use netproto::Refusal;
 
-use board::{Board, Health, Numbers, TickReport};
+use board::{Board, Numbers, Second, TickReport};
+use easel::{Easel, Gallery};
+use guard::Token;
+use looks::{Land, Looks};
+use spectate::Cameras;
 
 /// Reports that may wait: half a minute of ticks. When it is full, reports are lost, not ticks.
 const REPORTS_MAX: usize = 1024;
-/// How often the queue is emptied when nobody asks.
-const DRAIN_EVERY: Duration = Duration::from_secs(1);
+/// How often the queue is emptied when nobody asks, and connections are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The tick's end of the queue.
-#[derive(Clone, Debug)]
-pub struct Reporter(Sender<TickReport>);
+#[derive(Clone)]
+pub struct Reporter {
+    reports: Sender<TickReport>,
+    desk: Desk,
+}
 
 impl Reporter {
     /// Hands a report over; never waits.
     pub fn send(&self, report: TickReport) {
         // A full queue means that nobody has looked for half a minute: the next reports tell enough.
-        let _ = self.0.try_send(report);
+        if self.reports.try_send(report).is_err() {
+            self.desk.n_reports_lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Histograms of about a second came. Waits for whoever reads the board: not for the tick's thread.
+    pub fn handle_interval(&self, interval: &Interval) -> Second {
+        self.desk.board().handle_interval(interval)
+    }
+
+    /// What can be said about strain is this.
+    pub fn handle_sight(&self, sight: Sight) {
+        self.desk.board().handle_sight(sight);
+    }
+
+    /// The world is there: from now on its land can be shown.
+    pub fn handle_world(&self, world: &World) {
+        let mut walls = Vec::new();
+        world.walls().tiles_to_bytes(0, world.walls().n_tiles(), &mut walls);
+        // A zone has one world; a second one would have the same land.
+        let _ = self.desk.land.set(Land { side_mm: world.config().side_mm, walls });
     }
 }
 
+/// Everything that answers are made of.
 #[derive(Clone)]
 struct Desk {
     board: Arc<Mutex<Board>>,
     reports: Receiver<TickReport>,
+    n_reports_lost: Arc<AtomicU64>,
+    land: Arc<OnceLock<Land>>,
+    gallery: Gallery,
+    looks: Arc<Mutex<Looks>>,
+    cameras: Cameras,
 }
 
 impl Desk {
@@ -53,86 +102,82 @@ impl Desk {
         }
         board
     }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn n_reports_lost(&self) -> u64 {
+        self.n_reports_lost.load(Ordering::Relaxed)
+    }
+
+    /// The tick thread has made a picture.
+    fn handle_picture(&self, took: Duration) {
+        self.looks().pictures.record_ns(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Once a second, whether anybody reads or not: connections, and the frames of the second.
+    async fn look(&self) {
+        let sockets = self.board().numbers.sockets;
+        if let Some(rows) = clients::look(&self.gallery).await {
+            self.looks().clients.handle_look(Instant::now(), &rows, sockets);
+        }
+        let mut looks = self.looks();
+        self.gallery.samples(|frame| looks.bytes.handle_frame(frame));
+    }
 }
 
 /// Opens the admin page and serves it until the process ends.
 ///
 /// # Errors
 /// When the address cannot be had; the message names it.
-pub fn start(addr: SocketAddr, ticks_per_second: u32) -> io::Result<(SocketAddr, Reporter)> {
+pub fn start(
+    addr: SocketAddr,
+    ticks_per_second: u32,
+    token: Token,
+) -> io::Result<(SocketAddr, Reporter, Easel)> {
     assert!(addr.ip().is_loopback(), "configuration allows loopback only");
     let listener = TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
     let (sender, reports) = bounded(REPORTS_MAX);
-    let board = Arc::new(Mutex::new(Board::new(Instant::now(), ticks_per_second)));
-    let desk = Desk { board, reports };
+    let (easel, gallery) = easel::open();
+    let desk = Desk {
+        board: Arc::new(Mutex::new(Board::new(Instant::now(), ticks_per_second))),
+        reports,
+        n_reports_lost: Arc::default(),
+        land: Arc::default(),
+        gallery,
+        looks: Arc::default(),
+        cameras: Cameras::new(),
+    };
+    let reporter = Reporter { reports: sender, desk: desk.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
-        if let Err(error) = runtime.block_on(serve(listener, desk)) {
+        jobs::sys::give_way();
+        if let Err(error) = runtime.block_on(serve(listener, desk, token)) {
             tracing::error!(%error, "the admin page has ended");
         }
     })?;
-    Ok((addr, Reporter(sender)))
+    Ok((addr, reporter, easel))
 }
 
-async fn serve(listener: TcpListener, desk: Desk) -> io::Result<()> {
+async fn serve(listener: TcpListener, desk: Desk, token: Token) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let drain = desk.clone();
+    let looker = desk.clone();
     tokio::spawn(async move {
-        let mut every = tokio::time::interval(DRAIN_EVERY);
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
-            drop(drain.board());
+            looker.look().await;
         }
     });
-    axum::serve(listener, router(desk)).await
-}
-
-fn router(desk: Desk) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/healthz", get(healthz))
-        .route("/metrics", get(metrics_page))
-        .route("/status.json", get(status_page))
-        .route("/window", post(window))
-        .with_state(desk)
-}
-
-async fn index() -> &'static str {
-    "GET /healthz      200 while the zone ticks, 503 when it drains or is stuck\n\
-     GET /metrics      Prometheus text\n\
-     GET /status.json  the same for programs, with a measuring window\n\
-     POST /window      begins a new measuring window\n"
-}
-
-async fn healthz(State(desk): State<Desk>) -> impl IntoResponse {
-    let (health, age) = desk.board().health(Instant::now());
-    let (status, word) = match health {
-        Health::Ok => (StatusCode::OK, "ok"),
-        Health::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
-        Health::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        Health::Stuck => (StatusCode::SERVICE_UNAVAILABLE, "stuck"),
-    };
-    (status, format!("{word}, last tick {} ms ago\n", age.as_millis()))
-}
-
-async fn metrics_page(State(desk): State<Desk>) -> impl IntoResponse {
-    let page = desk.board().metrics(Instant::now());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page)
-}
-
-async fn status_page(State(desk): State<Desk>) -> impl IntoResponse {
-    axum::Json(desk.board().status(Instant::now()))
-}
-
-async fn window(State(desk): State<Desk>) -> StatusCode {
-    desk.board().handle_window(Instant::now());
-    StatusCode::NO_CONTENT
+    axum::serve(listener, routes::router(desk, token)).await
 }
 
 /// Peers refused or closed, by reason.
-pub(crate) fn refusals(numbers: &Numbers) -> impl Iterator<Item = (Refusal, u64)> {
+fn refusals(numbers: &Numbers) -> impl Iterator<Item = (Refusal, u64)> {
     let n_by_reason = numbers.peers.refused;
     Refusal::ALL.into_iter().skip(1).map(move |reason| (reason, n_by_reason[reason as usize]))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use jobs::strain::Sight;
 use jobs::{Durations, Quantiles, STAGES};
 use serde_json::{Map, Value, json};
 
@@ -24,15 +25,18 @@ impl Board {
             "creatures": world.creatures,
             "clients": { "quic": quic, "websocket": websocket },
             "connections": self.numbers.n_connections,
-            "window": tally(&self.window, &self.numbers, now),
-            "total": tally(&self.total, &self.numbers, now),
+            "door_queue": self.numbers.queues.door,
+            "window": tally(&self.window, &self.numbers, self.sight, now),
+            "total": tally(&self.total, &self.numbers, self.sight, now),
+            "recording": { "ticks": self.numbers.recorded.ticks, "missed": self.numbers.recorded.missed },
             "sockets": sockets(&self.numbers),
             "refused": refused(&self.numbers),
         })
     }
 }
 
-fn tally(tally: &Tally, now_numbers: &Numbers, now: Instant) -> Value {
+fn tally(tally: &Tally, now_numbers: &Numbers, sight: Sight, now: Instant) -> Value {
+    let counted = tally.counted;
     let baseline = tally.baseline.unwrap_or(*now_numbers);
     let (old, new) = (baseline.world, now_numbers.world);
     let stages: Map<String, Value> = STAGES
@@ -42,11 +46,16 @@ fn tally(tally: &Tally, now_numbers: &Numbers, now: Instant) -> Value {
         .collect();
     json!({
         "seconds": now.saturating_duration_since(tally.begun).as_secs_f64(),
-        "ticks": tally.times.wall.n(),
+        "ticks": counted.n_ticks,
         "tick_ms": quantiles(&tally.times.wall),
         "tick_cpu_ms": quantiles(&tally.times.cpu),
         "stage_ns": stages,
-        "overruns": tally.overruns,
+        "overruns": counted.overruns_own + counted.overruns_stolen,
+        "overruns_own": counted.overruns_own,
+        "overruns_stolen": counted.overruns_stolen,
+        "run_queue_ms": sight.run_queue.then(|| Quantiles::ms(counted.strain.run_queue_ns)),
+        "steal_ms": sight.steal.then(|| Quantiles::ms(counted.strain.steal_ns)),
+        "minor_faults": counted.strain.minor_faults,
         "late": now_numbers.n_late - baseline.n_late,
         "schedule_moved": now_numbers.n_moved - baseline.n_moved,
         "kills": new.kills - old.kills,
@@ -115,13 +124,30 @@ mod tests {
             numbers.world.creatures = 44;
             numbers.peers.refused[3] = 2;
             let lap = jobs::Lap { wall_ns: wall_ms * 1_000_000, cpu_ns: 1 };
-            let stages = Default::default();
-            super::super::board::TickReport { tick: 9, ended: start, lap, stages, numbers: Some(numbers) }
+            let (stages, strain) = Default::default();
+            super::super::board::TickReport {
+                tick: 9,
+                ended: start,
+                lap,
+                stages,
+                strain,
+                numbers: Some(numbers),
+            }
+        };
+        let interval = |wall_ms: &[u64]| {
+            let mut times = Box::<jobs::TickTimes>::default();
+            for wall_ms in wall_ms {
+                let lap = jobs::Lap { wall_ns: wall_ms * 1_000_000, cpu_ns: 1 };
+                times.record(lap, &Default::default(), None);
+            }
+            jobs::Interval { begun: start, ended: start, times }
         };
         board.handle_report(report(100, 40));
+        board.handle_interval(&interval(&[40]));
         board.handle_window(start);
         board.handle_report(report(105, 2));
         board.handle_report(report(112, 2));
+        board.handle_interval(&interval(&[2, 2]));
         let status = board.status(start + Duration::from_secs(2));
         assert_eq!((&status["window"]["kills"], &status["total"]["kills"]), (&json!(7), &json!(112)));
         assert_eq!(status["window"]["ticks"], 2);

@@ -51,7 +51,7 @@ pub enum Kind {
 const SEED_MAX: u64 = i64::MAX as u64;
 
 /// Every setting of a zone.
-pub const KEYS: [Key; 11] = [
+pub const KEYS: [Key; 13] = [
     Key {
         name: "zone.seed",
         kind: Kind::Whole { min: 0, max: SEED_MAX, unit: "" },
@@ -89,6 +89,12 @@ pub const KEYS: [Key; 11] = [
         doc: "Players appear within this of the middle",
     },
     Key {
+        name: "zone.spawn",
+        kind: Kind::Word(&["middle", "towns"]),
+        default: "middle",
+        doc: "Players appear in the middle, or most of them in five towns, for measuring",
+    },
+    Key {
         name: "listen.addr",
         kind: Kind::Address { is_loopback: false },
         default: "127.0.0.1:8080",
@@ -111,6 +117,12 @@ pub const KEYS: [Key; 11] = [
         kind: Kind::Word(&["error", "warn", "info", "debug", "trace"]),
         default: "info",
         doc: "How much is logged to stderr",
+    },
+    Key {
+        name: "histograms",
+        kind: Kind::Word(&["files", "memory", "off"]),
+        default: "files",
+        doc: "Histograms of tick and stages: written below data_dir, kept for the admin page only, or not made",
     },
     Key {
         name: "cores",

@@ -10,7 +10,7 @@ pub mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use jobs::CoreList;
+use jobs::{CoreList, Level};
 
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Setting, Settings, Source};
@@ -28,8 +28,37 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
+    /// What becomes of the histograms.
+    pub histograms: Histograms,
     /// The core group; `None`: the first core this process may use.
     pub cores: Option<CoreList>,
+}
+
+/// What becomes of the histograms of tick and stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Histograms {
+    /// They are on the admin page, and in files below the data directory.
+    Files,
+    /// They are on the admin page.
+    Memory,
+    /// There are none: of a tick its wall time is measured, and nothing else.
+    Off,
+}
+
+impl Histograms {
+    fn from_word(word: &str) -> Self {
+        match word {
+            "off" => Self::Off,
+            "memory" => Self::Memory,
+            _ => Self::Files,
+        }
+    }
+
+    /// How much of a tick is measured.
+    #[must_use]
+    pub fn level(self) -> Level {
+        if self == Self::Off { Level::Off } else { Level::On }
+    }
 }
 
 /// Settings of the world itself.
@@ -47,6 +76,8 @@ pub struct ZoneSettings {
     pub creatures: u32,
     /// Players appear within this of the middle.
     pub spawn_radius_m: u32,
+    /// Most players appear in five towns instead.
+    pub has_towns: bool,
 }
 
 impl Config {
@@ -62,6 +93,7 @@ impl Config {
             players_max: settings.whole("zone.players_max") as u32,
             creatures: settings.whole("zone.creatures") as u32,
             spawn_radius_m: settings.whole("zone.spawn_radius_m") as u32,
+            has_towns: settings.text("zone.spawn") == "towns",
         };
         if zone.spawn_radius_m * 2 > zone.side_m {
             return Err(settings.relation(
@@ -82,6 +114,7 @@ impl Config {
             admin,
             data_dir: PathBuf::from(settings.text("data_dir")),
             log_level: settings.text("log.level").to_owned(),
+            histograms: Histograms::from_word(settings.text("histograms")),
             cores: (cores != keys::CORES_AUTO).then(|| cores.parse().expect("cores were checked when read")),
         })
     }

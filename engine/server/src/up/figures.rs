@@ -23,6 +23,12 @@ pub(super) struct Figures {
     tick_ms: TickMs,
     tick_cpu_ms: P99,
     overruns: u64,
+    overruns_own: u64,
+    overruns_stolen: u64,
+    /// `None` where the kernel does not tell.
+    run_queue_ms: Option<f64>,
+    steal_ms: Option<f64>,
+    minor_faults: u64,
     bytes_per_client_tick: f64,
     seconds: f64,
 }
@@ -79,6 +85,11 @@ impl Figures {
             },
             tick_cpu_ms: P99 { p99: real(&window["tick_cpu_ms"]["p99"]) },
             overruns: whole(&window["overruns"]),
+            overruns_own: whole(&window["overruns_own"]),
+            overruns_stolen: whole(&window["overruns_stolen"]),
+            run_queue_ms: window["run_queue_ms"].as_f64(),
+            steal_ms: window["steal_ms"].as_f64(),
+            minor_faults: whole(&window["minor_faults"]),
             bytes_per_client_tick: real(&bots["bytes_per_client_tick"]),
             seconds: real(&window["seconds"]),
         }
@@ -115,7 +126,9 @@ impl Figures {
         };
         format!(
             "In {:.1} seconds:\n{bots}  wildlife   {} creatures alive, {} killed, {} came back\n\
-             \x20 ticks      p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms; p99 {:.2} ms of CPU; {} overruns",
+             \x20 ticks      p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms; p99 {:.2} ms of CPU\n\
+             \x20 overruns   {} own, {} stolen\n\
+             \x20 machine    ticks waited for a core {}, were stolen {}; {} minor faults",
             self.seconds,
             self.creatures,
             self.kills,
@@ -124,9 +137,18 @@ impl Figures {
             self.tick_ms.p99,
             self.tick_ms.max,
             self.tick_cpu_ms.p99,
-            self.overruns,
+            self.overruns_own,
+            self.overruns_stolen,
+            ms_or_not(self.run_queue_ms),
+            ms_or_not(self.steal_ms),
+            self.minor_faults,
         )
     }
+}
+
+/// Zero would be a claim.
+fn ms_or_not(ms: Option<f64>) -> String {
+    ms.map_or("(not available)".to_owned(), |ms| format!("{ms:.1} ms"))
 }
 
 /// The line that shows how a realm is doing.
@@ -138,11 +160,15 @@ pub(super) fn status_line(status: &Value, bytes_per_second: f64) -> String {
         Some(other) => format!("{other}: "),
     };
     format!(
-        "{word}{} players, {} creatures | tick p50 {:.1} ms, p99 {:.1} ms | snapshots {:.2} MB/s | {} kills",
+        "{word}{} players, {} creatures | tick p50 {:.1}, p99 {:.1} ms | overruns {} own, {} stolen | core wait {} | \
+         {:.2} MB/s | {} kills",
         status["attached"],
         status["creatures"],
         ms("p50"),
         ms("p99"),
+        window["overruns_own"],
+        window["overruns_stolen"],
+        ms_or_not(window["run_queue_ms"].as_f64()),
         bytes_per_second / 1e6,
         status["total"]["kills"],
     )
@@ -159,7 +185,8 @@ mod tests {
             "creatures": 2390,
             "window": {
                 "seconds": 20.0, "kills": 60, "respawns": 44, "commands_received": 200_000, "commands_refused": 200,
-                "tick_ms": {"p50": 2.71449, "p99": 8.0, "max": 11.0}, "tick_cpu_ms": {"p99": 7.5}, "overruns": 0,
+                "tick_ms": {"p50": 2.71449, "p99": 8.0, "max": 11.0}, "tick_cpu_ms": {"p99": 7.5}, "overruns": 3,
+                "overruns_own": 1, "overruns_stolen": 2, "run_queue_ms": null, "steal_ms": 20.0, "minor_faults": 7,
             },
         });
         let bots = json!({
@@ -178,11 +205,24 @@ mod tests {
             ("/prediction_error_mm/p99", json!(3.0)),
             ("/tick_ms/p50", json!(2.714)),
             ("/tick_cpu_ms/p99", json!(7.5)),
-            ("/overruns", json!(0)),
+            ("/overruns", json!(3)),
+            ("/overruns_stolen", json!(2)),
+            ("/run_queue_ms", json!(null)),
+            ("/steal_ms", json!(20.0)),
             ("/bytes_per_client_tick", json!(88.5)),
         ] {
             assert_eq!(read.pointer(path), Some(&expected), "{path}");
         }
+    }
+
+    #[test]
+    fn whose_doing_an_overrun_was_is_in_the_line_and_the_summary_and_what_is_not_known_is_said() {
+        let window = json!({"overruns_own": 1, "overruns_stolen": 2, "run_queue_ms": 34.56});
+        let line = status_line(&json!({ "window": window, "total": {} }), 0.0);
+        assert!(line.contains("overruns 1 own, 2 stolen | core wait 34.6 ms |"), "{line}");
+        let summary = Figures::new(&json!({ "window": window }), &Value::Null).summary();
+        assert!(summary.contains("1 own, 2 stolen"), "{summary}");
+        assert!(summary.contains("waited for a core 34.6 ms, were stolen (not available)"), "{summary}");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::admin::guard::Token;
+
 /// The admin page is on this machine: what takes longer is stuck.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// More than any page of ours.
@@ -22,12 +24,23 @@ pub(super) struct Answer {
 ///
 /// # Errors
 /// When nobody answers in time, or not in HTTP.
-pub(super) fn request(addr: SocketAddr, method: &str, path: &str) -> io::Result<Answer> {
+pub(super) fn get(addr: SocketAddr, path: &str) -> io::Result<Answer> {
+    request(addr, &format!("GET {path} HTTP/1.1\r\n"))
+}
+
+/// Changes something, with the zone's token.
+///
+/// # Errors
+/// When nobody answers in time, or not in HTTP.
+pub(super) fn post(addr: SocketAddr, path: &str, token: &Token) -> io::Result<Answer> {
+    request(addr, &format!("POST {path} HTTP/1.1\r\nauthorization: {}\r\n", token.header()))
+}
+
+fn request(addr: SocketAddr, head: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&addr, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nhost: {addr}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let head = format!("{head}host: {addr}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     let mut text = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;

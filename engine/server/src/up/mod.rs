@@ -18,6 +18,7 @@ use anyhow::{Context, bail, ensure};
 use jobs::{Core, CoreList};
 use serde_json::Value;
 
+use crate::admin::guard::Token;
 use crate::cli::{EXIT_FAILED, UpArgs};
 use crate::log;
 use crate::signals::Stop;
@@ -77,6 +78,8 @@ struct Realm {
     zone: Process,
     bots: Option<Process>,
     ready: Ready,
+    /// What the zone wants to see before it begins a window.
+    token: Token,
     line: Line,
     is_well: bool,
 }
@@ -106,7 +109,8 @@ impl Realm {
         eprintln!("game   {} (QUIC on UDP, WebSocket on TCP)", ready.listen);
         eprintln!("admin  http://{}/", ready.admin);
         eprintln!("pin    {} (SHA-256 of the zone's public key)", ready.pin);
-        Ok(Self { zone, bots, ready, line: Line::new(), is_well: true })
+        let token = Token::read(&args.data_dir)?;
+        Ok(Self { zone, bots, ready, token, line: Line::new(), is_well: true })
     }
 
     /// Watches the realm until it is over, and returns its figures.
@@ -191,14 +195,14 @@ impl Realm {
     }
 
     fn status(&self) -> anyhow::Result<Value> {
-        let answer = http::request(self.ready.admin, "GET", "/status.json")
+        let answer = http::get(self.ready.admin, "/status.json")
             .with_context(|| format!("the zone's admin page at {} does not answer", self.ready.admin))?;
         serde_json::from_str(&answer.body).context("the zone's status is not JSON")
     }
 
     fn post_window(&self) -> anyhow::Result<()> {
         let answer =
-            http::request(self.ready.admin, "POST", "/window").context("the zone's admin page is gone")?;
+            http::post(self.ready.admin, "/window", &self.token).context("the zone's admin page is gone")?;
         ensure!(answer.status < 300, "the zone begins no measuring window: {}", answer.status);
         Ok(())
     }
@@ -227,6 +231,7 @@ fn zone_command(
     for (flag, _, value) in args.world.given() {
         command.args([flag, value]);
     }
+    command.args(args.record.given());
     Ok(command)
 }
 
@@ -264,7 +269,7 @@ fn wait_ready(zone: &mut Process, ready_file: &Path, stop: &Stop) -> anyhow::Res
         }
         let note = std::fs::read_to_string(ready_file).ok();
         if let Some(ready) = note.and_then(|text| serde_json::from_str::<Ready>(&text).ok())
-            && http::request(ready.admin, "GET", "/healthz").is_ok_and(|answer| answer.status == 200)
+            && http::get(ready.admin, "/healthz").is_ok_and(|answer| answer.status == 200)
         {
             return Ok(ready);
         }

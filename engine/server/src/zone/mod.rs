@@ -1,12 +1,16 @@
 //! The role `zone`: one world, its sockets, its admin page, on one core group.
 //!
 //! [`Zone::tick`] is the loop's body in one breath: receive, tick, send. [`peers`] knows who is who with the
-//! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when; [`files`] is what stays on disk.
+//! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when; [`files`] is what stays on disk,
+//! [`dumps`] the histograms among it.
 
+pub mod dumps;
 pub mod files;
 pub mod greeting;
 pub mod peers;
+mod planted;
 pub mod rates;
+pub mod record;
 pub mod schedule;
 pub mod tokens;
 
@@ -19,17 +23,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{Content, Input, World, ZoneConfig};
-use jobs::{CoreGroup, CoreList, StageFrame};
+use jobs::{CoreGroup, CoreList, Meter, Watch};
 use transport::{Event, Limits, PeerId, Server, ServerConfig};
 
 use crate::admin::board::{Numbers, TickReport};
+use crate::admin::easel::Easel;
+use crate::admin::guard::Token;
 use crate::admin::{self, Reporter};
+use crate::allocator::{self, Allocations};
 use crate::config::{Config, ConfigError, Settings, ZoneSettings};
 use crate::log;
 use crate::signals::Stop;
 use files::Ready;
 use greeting::Greeting;
 use peers::{Act, Peers};
+use record::{RecordFlags, Recorder};
 use schedule::Schedule;
 
 /// The door closes this long before the next tick, so that a handshake never makes one late.
@@ -50,16 +58,24 @@ pub struct Zone {
     peers: Peers,
     schedule: Schedule,
     inputs: Vec<Input>,
+    recorder: Recorder,
     /// The tick under way, for whoever logs a panic.
     tick_shown: Arc<AtomicU32>,
     is_draining: bool,
+    /// Made by this thread in ticks.
+    allocations: Allocations,
 }
 
 /// Runs a zone until it is told to stop.
 ///
 /// # Errors
 /// When something it needs cannot be had; the message says what and where it was configured.
-pub fn run(config: &Config, settings: &Settings, ready_file: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub fn run(
+    config: &Config,
+    settings: &Settings,
+    ready_file: Option<&Path>,
+    record: &RecordFlags,
+) -> anyhow::Result<ExitCode> {
     log::start(&config.log_level);
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let cores = cores(config, settings)?;
@@ -67,14 +83,16 @@ pub fn run(config: &Config, settings: &Settings, ready_file: Option<&Path>) -> a
     let _data_dir_lock = files::lock_data_dir(&config.data_dir)?;
     jobs::sys::set_affinity(cores.as_slice()).context("cannot bind the process to its cores")?;
     let rate = config.zone.ticks_per_second;
-    let (admin_addr, reporter) = admin::start(config.admin, rate).with_context(|| {
+    let token = Token::leave(&config.data_dir)?;
+    let (admin_addr, reporter, easel) = admin::start(config.admin, rate, token).with_context(|| {
         let setting = settings.get("admin.addr");
         format!(
             "cannot open the admin page at {} (admin.addr, {}): choose another address with --admin",
             config.admin, setting.source
         )
     })?;
-    let mut zone = Zone::open(config, settings)?;
+    let mut zone = Zone::open(config, settings, record)?;
+    reporter.handle_world(&zone.world);
     let group = CoreGroup::start_here("zone", &cores)?;
     let ready = Ready {
         listen: zone.server.local_addr(),
@@ -92,7 +110,12 @@ pub fn run(config: &Config, settings: &Settings, ready_file: Option<&Path>) -> a
             "others can reach this address, but without tickets only players of this machine may come in"
         );
     }
-    zone.run(&group, &reporter, &stop);
+    let period = Duration::from_secs(1) / rate;
+    let (mut watch, intervals) = Watch::new(config.histograms.level(), period, || Meter::of(&group));
+    let dumps = dumps::start(intervals, reporter.clone(), config.histograms, &config.data_dir)?;
+    zone.run(&group, (&reporter, &easel), &mut watch, &stop);
+    drop(watch);
+    dumps.wait();
     tracing::info!(tick = zone.world.now(), "the zone has drained");
     Ok(ExitCode::SUCCESS)
 }
@@ -123,7 +146,7 @@ fn world_config(zone: &ZoneSettings) -> ZoneConfig {
 }
 
 impl Zone {
-    fn open(config: &Config, settings: &Settings) -> anyhow::Result<Self> {
+    fn open(config: &Config, settings: &Settings, record: &RecordFlags) -> anyhow::Result<Self> {
         let limits =
             Limits { peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS, ..Limits::default() };
         let server = ServerConfig {
@@ -141,27 +164,42 @@ impl Zone {
         let world_config = world_config(&config.zone);
         let world = World::new(&world_config, Content::standard(rate));
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
+        let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
+        if config.zone.has_towns {
+            peers.set_towns(config.zone.seed, world_config.side_mm);
+        }
+        let recorder = Recorder::start(record, &world)?;
         let tick_shown = Arc::new(AtomicU32::new(0));
         log::watch_panics(Arc::clone(&tick_shown));
         Ok(Self {
             server,
             world,
-            peers: Peers::new(greeting, config.zone.players_max, id_high),
+            peers,
             schedule: Schedule::new(Instant::now(), rate),
             inputs: Vec::new(),
+            recorder,
             tick_shown,
             is_draining: false,
+            allocations: Allocations::default(),
         })
     }
 
     /// Ticks until `stop`, then drains.
-    fn run(&mut self, group: &CoreGroup, reporter: &Reporter, stop: &Stop) {
+    fn run(
+        &mut self,
+        group: &CoreGroup,
+        (reporter, easel): (&Reporter, &Easel),
+        watch: &mut Watch,
+        stop: &Stop,
+    ) {
         self.schedule = Schedule::new(Instant::now(), self.world.config().ticks_per_second);
         let mut drain_until = None;
         while drain_until.is_none_or(|until| Instant::now() < until) {
-            reporter.send(group.install(|| self.tick()));
+            reporter.send(group.install(|| self.tick(watch)));
             let deadline = self.schedule.deadline();
-            self.server.serve_door(deadline.checked_sub(DOOR_MARGIN).unwrap_or(deadline));
+            let door_closes = deadline.checked_sub(DOOR_MARGIN).unwrap_or(deadline);
+            easel.paint(&self.world, &self.server, door_closes);
+            self.server.serve_door(door_closes);
             std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
             if drain_until.is_none() && stop.is_asked() {
                 tracing::info!(tick = self.world.now(), "asked to stop: draining");
@@ -173,26 +211,33 @@ impl Zone {
         }
         self.server.shutdown(Instant::now(), "the zone is shutting down");
         self.server.serve_door(Instant::now() + GOODBYE);
+        self.recorder.end();
     }
 
     /// One tick: receive, tick, send.
-    fn tick(&mut self) -> TickReport {
+    fn tick(&mut self, watch: &mut Watch) -> TickReport {
         let begun = Instant::now();
+        let allocated = allocator::here();
         let tick = self.world.now() + 1;
         self.tick_shown.store(tick, Ordering::Relaxed);
-        let mut frame = StageFrame::begin();
+        let mut frame = watch.begin();
         self.server.receive(begun);
         self.take_events(begun);
         frame.skip();
-        engine::tick_timed(&mut self.world, &self.inputs, |stage| frame.end_stage(stage as usize));
-        self.inputs.clear();
+        engine::tick_timed(&mut self.world, &self.inputs, |stage| {
+            planted::stall(stage);
+            frame.end_stage(stage as usize);
+        });
         self.deliver();
         self.server.flush(Instant::now());
-        let (lap, stages) = frame.end();
+        self.recorder.handle_tick(&self.world, &self.inputs);
+        self.inputs.clear();
+        let timed = watch.end(&frame);
+        self.allocations.add_since(allocated);
         let ended = Instant::now();
         self.schedule.handle_tick_done(begun, ended);
         let numbers = (tick % NUMBERS_TICKS == 1 || self.is_draining).then(|| self.numbers());
-        TickReport { tick, ended, lap, stages, numbers }
+        TickReport { tick, ended, lap: timed.lap, stages: timed.stages, strain: timed.strain, numbers }
     }
 
     /// From what the sockets learnt to what the world shall do.
@@ -256,8 +301,11 @@ impl Zone {
             sockets: self.server.counters(),
             by_link: self.peers.n_by_link(),
             n_connections: self.server.n_peers() as u32,
+            queues: self.server.queues(),
+            allocations: self.allocations,
             n_late: self.schedule.n_late,
             n_moved: self.schedule.n_moved,
+            recorded: self.recorder.recorded,
             is_draining: self.is_draining,
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use engine::layout::in_towns;
 use engine::{DurableId, EntityId, Fact, FactBody, Input};
 use kernel::walker::Path;
 use netproto::input::InputPacket;
@@ -125,6 +126,8 @@ pub struct Peers {
     /// High half of every id given out by this process.
     id_high: u32,
     n_ids: u32,
+    /// Seed and side of a zone where most players begin in towns.
+    towns: Option<(u64, i32)>,
     is_draining: bool,
     acts: VecDeque<Act>,
     counts: PeerCounts,
@@ -143,10 +146,16 @@ impl Peers {
             fresh: HashMap::new(),
             id_high,
             n_ids: 0,
+            towns: None,
             is_draining: false,
             acts: VecDeque::new(),
             counts: PeerCounts::default(),
         }
+    }
+
+    /// From now on new players begin in towns of a square with this side.
+    pub fn set_towns(&mut self, seed: u64, side_mm: i32) {
+        self.towns = Some((seed, side_mm));
     }
 
     /// The transport learnt something; what concerns the world is added to `inputs`.
@@ -204,7 +213,9 @@ impl Peers {
             Link::Quic => IN_FLIGHT_DATAGRAMS,
             Link::WebSocket => IN_FLIGHT_STREAM,
         };
-        inputs.push(Input::Join { player, in_flight_max, place: None });
+        // Ids count from one, players of a scenario from zero.
+        let place = self.towns.map(|(seed, side_mm)| in_towns(seed, side_mm, player.low - 1));
+        inputs.push(Input::Join { player, in_flight_max, place });
     }
 
     /// Whether a stranger may come in, and which known player it is.

@@ -41,7 +41,7 @@ fn a_draining_zone_lets_nobody_in_and_says_so() {
     late.wait("the handshake", |rogue| rogue.is_connected);
     zone.signal("TERM");
     wait_for("the drain", Duration::from_secs(5), || {
-        request(zone.admin, "GET", "/healthz")
+        request(zone.admin, "GET", "/healthz", &[])
             .ok()
             .filter(|(code, body)| *code == 503 && body.starts_with("draining"))
     });

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 
 /// Programs of others that a document may name.
-const TOOLS: [&str; 10] =
-    ["git", "cd", "curl", "kill", "sysctl", "ss", "rustup", "export", "apt-get", "chmod"];
+const TOOLS: [&str; 11] =
+    ["git", "cd", "curl", "kill", "sysctl", "ss", "rustup", "export", "apt-get", "chmod", "chrt"];
 /// Flags that every program of ours has.
 const EVERYWHERE: [&str; 2] = ["help", "version"];
 /// Our programs: package, name of the executable, folders whose sources hold its command line.

@@ -13,7 +13,7 @@ const PLACES: [&str; 5] = [
 /// A line that makes a temporary folder may say where.
 const MAKES_TEMP: [&str; 3] = ["mktemp", "TMPDIR", "tempfile"];
 /// Hosts that everybody has, and those of the licence.
-const HOSTS: [&str; 9] = [
+const HOSTS: [&str; 12] = [
     "localhost",
     "127.0.0.1",
     "0.0.0.0",
@@ -23,6 +23,9 @@ const HOSTS: [&str; 9] = [
     "sh.rustup.rs",
     "github.com",
     "doc.rust-lang.org",
+    "www.w3.org",
+    "no-color.org",
+    "prometheus.io",
 ];
 /// Where packages come from, for everybody.
 const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";

@@ -1,0 +1,95 @@
+//! mimalloc, with a count of what the calling thread has asked for: a tick that allocates is worth knowing.
+//! Source: `GlobalAlloc` of the standard library, whose contract is passed on unchanged.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+
+use mimalloc::MiMalloc;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Counting;
+
+/// Memory asked for, since the start of the thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocations {
+    /// How often.
+    pub n: u64,
+    /// Bytes together.
+    pub bytes: u64,
+}
+
+impl Allocations {
+    /// Adds what the calling thread has asked for since an earlier look at it.
+    pub fn add_since(&mut self, earlier: Self) {
+        let now = here();
+        self.n += now.n - earlier.n;
+        self.bytes += now.bytes - earlier.bytes;
+    }
+}
+
+thread_local! {
+    // Without a destructor and made without code: good to use before and after everything else of a thread.
+    static HERE: Cell<Allocations> = const { Cell::new(Allocations { n: 0, bytes: 0 }) };
+}
+
+/// What the calling thread has asked for so far. Zeros unless [`Counting`] is the program's allocator.
+#[must_use]
+pub fn here() -> Allocations {
+    HERE.with(Cell::get)
+}
+
+fn count(n_bytes: usize) {
+    HERE.with(|here| {
+        let Allocations { n, bytes } = here.get();
+        here.set(Allocations { n: n + 1, bytes: bytes + n_bytes as u64 });
+    });
+}
+
+// SAFETY: every call is passed on to mimalloc with the arguments it came with; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { MiMalloc.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { MiMalloc.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`; the block is mimalloc's, as all of them are.
+        unsafe { MiMalloc.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, n_bytes: usize) -> *mut u8 {
+        count(n_bytes);
+        // SAFETY: the caller keeps the contract of `realloc`; the block is mimalloc's, as all of them are.
+        unsafe { MiMalloc.realloc(at, layout, n_bytes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_counted_on_the_thread_that_asks() {
+        let layout = Layout::from_size_align(100, 8).unwrap();
+        let before = here();
+        // SAFETY: the layout is not empty, the block is given back with the layout it has at that time.
+        unsafe {
+            let at = Counting.alloc_zeroed(layout);
+            assert_eq!(*at.add(99), 0);
+            let at = Counting.realloc(at, layout, 300);
+            Counting.dealloc(at, Layout::from_size_align(300, 8).unwrap());
+        }
+        let after = here();
+        assert_eq!((after.n - before.n, after.bytes - before.bytes), (2, 400));
+        assert_eq!(std::thread::spawn(here).join().unwrap(), Allocations::default());
+    }
+}
