@@ -2,6 +2,9 @@
 //!
 //! Source: docs/PERFORMANCE.md "perf sim".
 
+pub(crate) mod part;
+
+use crate::calibrate::{self, Calibration};
 use crate::counting::n_allocations;
 use anyhow::{Context, ensure};
 use engine::{Counts, Stage, state_hash, tick_timed};
@@ -11,7 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Ticks before measuring: everybody has joined, every slot is introduced, every buffer has grown.
-const WARM_UP_TICKS: u32 = 100;
+pub(crate) const WARM_UP_TICKS: u32 = 100;
 /// Clients that decode with `--check`.
 const CHECKED_CLIENTS: u32 = 200;
 /// Slots in use below which towns and crowd are not what they claim to be.
@@ -68,6 +71,7 @@ struct Report {
     published_share: f64,
     casts_per_second: f64,
     hits_per_second: f64,
+    calibrate: Calibration,
     #[serde(flatten)]
     check: Option<Check>,
 }
@@ -111,6 +115,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn measure(args: &Args) -> anyhow::Result<Report> {
+    let calibration = calibrate::short();
     let n_decoding = if args.check { CHECKED_CLIENTS.min(args.players) } else { 0 };
     let knobs = Knobs { scenario: args.scenario, n_players: args.players, n_decoding, loss: Loss::Random };
     let mut drive = Drive::new(&knobs);
@@ -129,7 +134,7 @@ fn measure(args: &Args) -> anyhow::Result<Report> {
             tally.recall.push(drive.recall());
         }
     }
-    let report = report(args, &drive, &before, &tally);
+    let report = report(args, &drive, &before, &tally, calibration);
     let keeps_shape =
         args.scenario == Scenario::Uniform || report.visible_mean >= VISIBLE_MIN || args.players < 200;
     ensure!(keeps_shape, "only {:.1} slots in use: the scenario has lost its shape", report.visible_mean);
@@ -151,7 +156,7 @@ fn timed_step(drive: &mut Drive, tally: &mut Tally) {
     });
 }
 
-fn report(args: &Args, drive: &Drive, before: &Counts, tally: &Tally) -> Report {
+fn report(args: &Args, drive: &Drive, before: &Counts, tally: &Tally, calibrate: Calibration) -> Report {
     let counts = drive.world.counts();
     let n_ticks = f64::from(args.ticks);
     let seconds = n_ticks / f64::from(drive.world.config().ticks_per_second);
@@ -179,6 +184,7 @@ fn report(args: &Args, drive: &Drive, before: &Counts, tally: &Tally) -> Report 
             / (counts.entity_ticks - before.entity_ticks) as f64,
         casts_per_second: (counts.casts - before.casts) as f64 / seconds,
         hits_per_second: (counts.hits - before.hits) as f64 / seconds,
+        calibrate,
         check: args.check.then(|| check(drive, tally)),
     }
 }
@@ -224,6 +230,7 @@ fn print(report: &Report) {
         report.casts_per_second,
         report.hits_per_second
     );
+    println!("  {}", report.calibrate);
     if let Some(check) = &report.check {
         let error = &check.error_mm;
         println!(

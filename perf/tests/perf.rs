@@ -1,0 +1,183 @@
+//! Small real runs of the commands: all figures are there and make sense, and mistakes are named.
+#![forbid(unsafe_code)]
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Runs that measure need both cores: one at a time.
+static CORES: Mutex<()> = Mutex::new(());
+
+fn cores() -> MutexGuard<'static, ()> {
+    CORES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs perf without cargo's variables: it must not build anything while the tests hold the build directory.
+fn perf(words: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perf"));
+    command.args(words.split_whitespace()).env_remove("CARGO").env_remove("CARGO_PKG_NAME");
+    command.output().expect("perf starts")
+}
+
+/// The last line of stdout, of a run that measured something.
+fn figures(words: &str) -> Value {
+    let output = perf(words);
+    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "perf {words}: {}\n{errors}", output.status);
+    serde_json::from_str(out.lines().last().expect("perf says something")).expect("its last line is JSON")
+}
+
+/// The zone's program, fresh, with the profile of the tests: its libraries are compiled already.
+fn built_arcane() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let words = ["build", "--quiet", "--locked", "--profile", "test", "-p", "server"];
+    let status = Command::new(cargo).args(words).status().expect("cargo starts, it runs this test");
+    assert!(status.success(), "the zone does not build");
+    PathBuf::from(env!("CARGO_BIN_EXE_perf")).with_file_name("arcane")
+}
+
+/// Every field is a number within its bounds; a dot leads into an object.
+fn check(figures: &Value, expected: &[(&str, f64, f64)]) {
+    for (name, low, high) in expected {
+        let value = name.split('.').fold(figures, |at, part| &at[part]);
+        let value = value.as_f64().unwrap_or_else(|| panic!("{name} is {value}: {figures}"));
+        assert!(*low <= value && value <= *high, "{name} = {value}, not in {low}..{high}: {figures}");
+    }
+}
+
+const CALIBRATION: [(&str, f64, f64); 2] =
+    [("calibrate.copy_gb_s", 0.1, 1_000.0), ("calibrate.loop_ms", 1.0, 1_000.0)];
+
+fn check_net(transport: &str) {
+    let _cores = cores();
+    let words = format!("net --transport {transport} --clients 200 --seconds 1 --pairs 1 --json");
+    let figures = figures(&words);
+    assert_eq!(
+        (&figures["transport"], &figures["clients"], &figures["hz"]),
+        (&transport.into(), &200.into(), &20.into())
+    );
+    check(&figures, &CALIBRATION);
+    check(
+        &figures,
+        &[
+            ("us_per_client_tick", 1.0, 500.0),
+            ("floor_us", 0.5, 300.0),
+            ("ratio_to_floor", 1.0, 50.0),
+            ("user_us", 0.0, 500.0),
+            ("kernel_us", 0.0, 500.0),
+            ("rss_kib_per_connection", 1.0, 300.0),
+            ("handshakes_per_cpu_second", 50.0, 1e6),
+            ("standalone_acks_per_tick", 0.0, 0.2),
+            ("payloads_per_second", 3_600.0, 4_400.0),
+            ("inputs_per_second", 3_600.0, 4_400.0),
+            ("inputs_sent_share", 0.95, 1.0),
+            ("inputs_delivered_share", 0.95, 1.0),
+            ("payloads_delivered_share", 0.95, 1.0),
+            ("spread.ratio_to_floor.min", 1.0, 50.0),
+            ("run_queue_ms", 0.0, 1e6),
+            ("steal_ms", 0.0, 1e6),
+        ],
+    );
+}
+
+#[test]
+fn quic_is_measured_beside_the_floor() {
+    check_net("quic");
+}
+
+#[test]
+fn websocket_is_measured_beside_the_floor() {
+    check_net("websocket");
+}
+
+#[test]
+fn a_whole_zone_is_measured_beside_its_parts() {
+    let _cores = cores();
+    let arcane = built_arcane();
+    let words = "zone --clients 30 --transport mixed --seconds 1 --pairs 1 --json --arcane";
+    let figures = figures(&format!("{words} {}", arcane.display()));
+    assert_eq!((&figures["workload"], &figures["send"]), (&"towns".into(), &"every-tick".into()));
+    check(&figures, &CALIBRATION);
+    check(
+        &figures,
+        &[
+            ("clients", 30.0, 30.0),
+            ("us_per_client_tick", 1.0, 5_000.0),
+            ("us_per_client_second", 20.0, 100_000.0),
+            ("user_us", 0.0, 5_000.0),
+            ("kernel_us", 0.0, 5_000.0),
+            ("packets_per_client_second", 15.0, 45.0),
+            ("added_age_ms.p50", 0.0, 0.0),
+            ("added_age_ms.p99", 0.0, 0.0),
+            ("tick_ms.p50", 0.01, 50.0),
+            ("tick_ms.p99", 0.01, 500.0),
+            ("tick_ms.max", 0.01, 2_000.0),
+            ("overruns", 0.0, 20.0),
+            ("snapshots_per_client_second", 15.0, 25.0),
+            ("snapshot_gap_ms.p99", 40.0, 1_000.0),
+            ("bytes_per_client_second", 50.0, 20_000.0),
+            ("rss_kib_per_client", 1.0, 2_000.0),
+            ("ratio_to_parts", 0.1, 20.0),
+            ("parts.net_us", 1.0, 5_000.0),
+            ("parts.sim_us", 0.1, 5_000.0),
+            ("visible_mean", 1.0, 64.0),
+            ("decode_errors", 0.0, 0.0),
+        ],
+    );
+}
+
+#[test]
+fn the_machine_is_calibrated() {
+    let _cores = cores();
+    let figures = figures("calibrate --rounds 3 --json");
+    check(
+        &figures,
+        &[
+            ("copy_gb_s", 0.1, 1_000.0),
+            ("copy_bytes", 67_108_864.0, 67_108_864.0),
+            ("loop_ms", 1.0, 1_000.0),
+            ("loop_ratio_to_best", 1.0, 10.0),
+            ("copy_ratio_to_best", 1.0, 10.0),
+            ("run_queue_ms", 0.0, 1e6),
+            ("steal_ms", 0.0, 1e6),
+        ],
+    );
+}
+
+#[test]
+fn the_tick_alone_says_how_fast_the_machine_was() {
+    let _cores = cores();
+    let figures = figures("sim --players 60 --scenario uniform --ticks 40 --json");
+    check(&figures, &CALIBRATION);
+    check(&figures, &[("tick_cpu_ms.p50", 0.001, 100.0), ("casts_per_second", 1.0, 1e6)]);
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
+    for (words, sentence) in [
+        ("net --transport carrier-pigeon", "invalid value 'carrier-pigeon'"),
+        ("net --clients 0", "invalid value '0'"),
+        ("net --payload 1101", "invalid value '1101'"),
+        ("zone --workload w1", "--workload w1 is not there yet"),
+        ("zone --workload cities", "no workload \"cities\""),
+        ("zone --send news", "--send news is not there yet"),
+        ("zone --seconds 60", "invalid value '60'"),
+        ("zone --send sometimes", "no way of sending \"sometimes\""),
+        ("calibrate --rounds 1", "invalid value '1'"),
+        ("fly", "unrecognized subcommand"),
+    ] {
+        let output = perf(words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "perf {words}: {errors}");
+        assert!(errors.contains(sentence), "perf {words}: {errors}");
+    }
+}
+
+#[test]
+fn a_zone_that_is_not_there_is_named_and_ends_with_3() {
+    let output = perf("zone --arcane /no/such/arcane");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("/no/such/arcane") && errors.contains("--arcane"), "{errors}");
+}
