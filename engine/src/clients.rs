@@ -136,7 +136,11 @@ impl Visit<'_> {
         let hall = self.hall;
         if self.player.is_new_here {
             self.player.is_new_here = false;
-            hall.casts.iter().for_each(|cast| self.weigh(&cast.notice(), timeds, counts));
+            let place = hall.columns.place(self.own);
+            let is_near = |cast: &&Cast| interest::distance2(place, cast.at) <= interest::steps2(HEAR_MM);
+            for cast in hall.casts.iter().filter(is_near) {
+                self.weigh(&cast.notice(), timeds, counts);
+            }
         } else if !hall.notices.is_empty() {
             let place = hall.columns.place(self.own);
             hall.notices.near(place, HEAR_MM, |notice| self.weigh(notice, timeds, counts));

@@ -273,6 +273,8 @@ impl Rate {
         check(CREATURES, &field("notice_mm"), i64::from(row.notice_mm), near, "0 to 40000 mm")?;
         let reach = (0..=4_000).contains(&row.bite_reach_mm);
         check(CREATURES, &field("bite_reach_mm"), i64::from(row.bite_reach_mm), reach, "0 to 4000 mm")?;
+        let mild = row.bite_damage < 1_500;
+        check(CREATURES, &field("bite_damage"), i64::from(row.bite_damage), mild, "0 to 1499")?;
         Ok(Creature {
             health: row.health,
             wander_mm_per_tick: self.speed(&field("wander_mm_per_s"), row.wander_mm_per_s)?,
@@ -365,6 +367,7 @@ mod tests {
             ("\"Wolf\"", "\"Dragon\"", "Dragon"),
             ("temper = \"flees\"", "temper = \"sings\"", "sings"),
             ("bite_damage = 9", "bite_dmg = 9", "bite_dmg"),
+            ("bite_damage = 9", "bite_damage = 60000", "Boar bite_damage is 60000"),
             ("windup_ms = 800", "windup_ms = 399", "Boar slam.windup_ms is 399, expected 400"),
             ("radius_mm = 2496", "radius_mm = 9000", "Boar slam.radius_mm"),
         ] {

@@ -35,7 +35,8 @@ impl EntityId {
 
     /// The id with this handle and generation, if there can be one.
     pub(crate) fn checked(handle: u32, generation: u64) -> Option<Self> {
-        let is_one = handle < 1 << Self::HANDLE_BITS && (1..u64::from(Self::GENERATIONS)).contains(&generation);
+        let is_one =
+            handle < 1 << Self::HANDLE_BITS && (1..u64::from(Self::GENERATIONS)).contains(&generation);
         is_one.then(|| Self::new(handle, generation as u32))
     }
 
@@ -138,6 +139,11 @@ impl Handles {
     /// The entity has moved to another row.
     pub fn moved(&mut self, id: EntityId, row: Row) {
         self.row[id.handle() as usize] = row.0;
+    }
+
+    /// Handles that wait, in the order in which they are given out, with the generation that each had last.
+    pub(crate) fn line(&self) -> impl Iterator<Item = (u32, u16)> {
+        self.free.iter().map(|handle| (*handle, self.generation[*handle as usize]))
     }
 
     /// Rows of all living entities in the order of their handles.

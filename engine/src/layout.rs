@@ -39,20 +39,21 @@ mod tests {
 
     #[test]
     fn four_of_five_players_begin_in_a_twentieth_of_the_square() {
-        let side_mm = 1_024_000;
-        let radius_mm = 58_000;
-        let is_in_town = |(x, y): (i32, i32)| {
-            (1..TOWNS).chain([0]).any(|town| {
-                let (dx, dy) = polar((town * 51) as u8, side_mm / 10);
-                let (cx, cy) = (side_mm / 2 + dx * 3, side_mm / 2 + dy * 3);
-                f64::from(x - cx).hypot(f64::from(y - cy)) <= f64::from(radius_mm)
-            })
-        };
-        let n_in_town = (0..1_000).filter(|n| is_in_town(in_towns(1, side_mm, *n))).count();
-        assert!((800..880).contains(&n_in_town), "{n_in_town} of 1,000");
-        assert!((0..1_000).all(|n| {
-            let (x, y) = in_towns(1, side_mm, n);
-            (0..side_mm).contains(&x) && (0..side_mm).contains(&y)
-        }));
+        for side_mm in [512_000, 1_024_000, 2_048_000, 4_194_000] {
+            let radius_mm = side_mm / 100 * 6;
+            let is_in_town = |(x, y): (i32, i32)| {
+                (1..TOWNS).chain([0]).any(|town| {
+                    let (dx, dy) = polar((town * 51) as u8, side_mm / 10);
+                    let (cx, cy) = (side_mm / 2 + dx * 3, side_mm / 2 + dy * 3);
+                    f64::from(x - cx).hypot(f64::from(y - cy)) <= f64::from(radius_mm)
+                })
+            };
+            let n_in_town = (0..1_000).filter(|n| is_in_town(in_towns(1, side_mm, *n))).count();
+            assert!((800..880).contains(&n_in_town), "{n_in_town} of 1,000");
+            assert!((0..1_000).all(|n| {
+                let (x, y) = in_towns(1, side_mm, n);
+                (0..side_mm).contains(&x) && (0..side_mm).contains(&y)
+            }));
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::interest;
+use crate::layout;
 use crate::notices::Notices;
 use crate::outbox::Fact;
 use crate::path;
@@ -374,9 +375,6 @@ pub fn spawn_place(setting: &Setting<'_>, player: DurableId) -> (i32, i32) {
 /// A free place in a disc around the middle of the square; even draws of a direction and a millionth are
 /// even over the disc.
 fn free_in_disc(walls: &Walls, side_mm: i32, radius_mm: i32, turn: u8, millionth: i32) -> (i32, i32) {
-    // The square root makes the disc evenly dense.
-    let length = i64::from(radius_mm) * i64::from((millionth as u32).isqrt()) / 1000;
-    let (dx, dy) = kernel::angle::polar(turn, kernel::angle::ONE_Q14);
-    let along = |unit: i32| (side_mm / 2 + ((i64::from(unit) * length) >> 14) as i32).clamp(0, side_mm - 1);
-    walls.free_near(along(dx), along(dy))
+    let (x, y) = layout::in_disc((side_mm / 2, side_mm / 2), radius_mm, turn.into(), millionth);
+    walls.free_near(x.clamp(0, side_mm - 1), y.clamp(0, side_mm - 1))
 }

@@ -107,7 +107,8 @@ impl Effects {
         self.shots.used()
     }
 
-    /// Takes an event that came for the first time, in a frame of `tick` with the own body at `own`.
+    /// Takes an event that came for the first time, in a frame of `tick` with the own body at `own`. An announcement
+    /// may come again under another sequence: to a body that has come back, or when many others overtook it.
     pub(crate) fn take(&mut self, timed: &Timed, tick: u32, own: (i32, i32)) {
         let announced = tick.wrapping_sub(timed.age);
         let place = |x_16mm, y_16mm| {
@@ -116,6 +117,14 @@ impl Effects {
             (segment.x_mm, segment.y_mm)
         };
         match timed.body {
+            TimedBody::Circle(circle)
+                if self.circles().iter().any(|known| {
+                    (known.owner, known.announced, known.skill) == (circle.owner, announced, circle.skill)
+                }) => {}
+            TimedBody::Shot(shot)
+                if self.shots().iter().any(|known| {
+                    (known.owner, known.announced, known.skill) == (shot.owner, announced, shot.skill)
+                }) => {}
             TimedBody::Circle(circle) => self.circles.push(
                 Circle {
                     owner: circle.owner,
@@ -245,6 +254,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_again_is_one_announcement() {
+        let mut effects = Effects::default();
+        for frame in 0..3 {
+            effects.take(&shot(2 + frame), 102 + frame, (0, 0));
+            effects.take(&Timed { age: 3 + frame, ..circle(12) }, 102 + frame, (0, 0));
+        }
+        assert_eq!((effects.shots().len(), effects.circles().len()), (1, 1));
+    }
+
+    #[test]
     fn a_shot_waits_flies_stops_at_a_wall_and_ends_where_it_hit() {
         let mut effects = Effects::default();
         effects.take(&shot(2), 102, (0, 0));
@@ -284,8 +303,13 @@ mod tests {
     fn a_flood_of_announcements_is_bounded_and_keeps_those_that_end_last() {
         let mut effects = Effects::default();
         for n in 0..1_000u32 {
-            effects.take(&circle(1 + n as i32 * 7 % 63), u32::MAX - 20 + n % 5, (0, 0));
-            effects.take(&shot(0), 77, (i32::MAX, i32::MIN));
+            // Each has an owner of its own: the same announcement again would be no news.
+            let (mut circle, mut shot) = (circle(1 + n as i32 * 7 % 63), shot(0));
+            if let (TimedBody::Circle(circle), TimedBody::Shot(shot)) = (&mut circle.body, &mut shot.body) {
+                (circle.owner, shot.owner) = (n, n);
+            }
+            effects.take(&circle, u32::MAX - 20 + n % 5, (0, 0));
+            effects.take(&shot, 77, (i32::MAX, i32::MIN));
         }
         assert_eq!((effects.circles().len(), effects.shots().len()), (EFFECTS_MAX, EFFECTS_MAX));
         let but_the_last = &effects.circles()[..EFFECTS_MAX - 1];

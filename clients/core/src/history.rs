@@ -70,22 +70,23 @@ const EVENT_AGE_TICKS_MAX: u32 = 63;
 impl Sequences {
     /// Whether this sequence comes for the first time, in a snapshot of `tick`; from then on it was seen.
     ///
-    /// - Shapes: remembers 64 sequences; anything further back counts as seen.
+    /// - Shapes: remembers 64 sequences, and no zone sends one that is further back. So anything else is ahead, by
+    ///   up to 192: snapshots may have been lost, and each has up to 16 new ones.
     pub fn insert(&mut self, sequence: u8, tick: u32) -> bool {
         // After a long silence nothing can be a repetition, and the count may have moved on by any amount.
         if self.seen == 0 || tick.wrapping_sub(self.tick) > EVENT_AGE_TICKS_MAX {
             *self = Self { seen: 1, newest: sequence, tick };
             return true;
         }
-        let ahead = sequence.wrapping_sub(self.newest) as i8;
-        let bit = if ahead > 0 {
-            self.seen = self.seen.checked_shl(ahead as u32).unwrap_or(0);
+        let back = u32::from(self.newest.wrapping_sub(sequence));
+        let bit = if back < u64::BITS {
+            1 << back
+        } else {
+            self.seen = self.seen.checked_shl(256 - back).unwrap_or(0);
             self.newest = sequence;
             1
-        } else {
-            1u64.checked_shl(u32::from(ahead.unsigned_abs())).unwrap_or(0)
         };
-        let is_new = bit != 0 && self.seen & bit == 0;
+        let is_new = self.seen & bit == 0;
         self.seen |= bit;
         self.tick = if is_new { tick } else { self.tick };
         is_new
@@ -151,7 +152,18 @@ mod tests {
     fn after_a_long_silence_any_sequence_is_new() {
         let mut seen = Sequences::default();
         assert!(seen.insert(100, 1_000));
-        assert!(!seen.insert(20, 1_000), "80 back is outside of the window");
-        assert!(seen.insert(20, 1_064), "nothing of tick 1,000 is repeated in tick 1,064");
+        assert!(seen.insert(90, 1_000) && !seen.insert(90, 1_010));
+        assert!(seen.insert(90, 1_064), "nothing of tick 1,000 is repeated in tick 1,064");
+    }
+
+    #[test]
+    fn a_gap_of_twelve_full_snapshots_hides_nothing() {
+        for gap in 1..=192 {
+            let mut seen = Sequences::default();
+            assert!(seen.insert(7, 50));
+            let sequence = 7u8.wrapping_add(gap);
+            assert!(seen.insert(sequence, 51), "{gap} ahead");
+            assert!(!seen.insert(sequence, 52), "{gap} ahead, again");
+        }
     }
 }

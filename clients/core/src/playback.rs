@@ -3,7 +3,7 @@
 //! Source: docs/replay.md "Tapes".
 
 use crate::Nanos;
-use crate::effects::Circle;
+use crate::effects::{Circle, Shot};
 use crate::session::{Session, Settings};
 use crate::tape::{Note, Reel, TapeError};
 use crate::view::View;
@@ -191,10 +191,13 @@ fn add_effects(sum: &mut Sum, view: &View) {
         sum.add(*radius_mm as u64);
     }
     for shot in view.shots() {
-        sum.add(u64::from(shot.owner) << 32 | u64::from(shot.n_steps));
-        sum.add(u64::from(shot.announced) << 32 | u64::from(shot.release));
-        sum.add_place(shot.start);
-        sum.add_place(shot.velocity);
+        // Whether it knows the walls shows in its steps.
+        let Shot { owner, start, velocity, announced, release, n_steps, hit, skill, hurts, .. } = shot;
+        sum.add(u64::from(*owner) << 16 | (*skill as u64) << 8 | *hurts as u64);
+        sum.add(u64::from(*announced) << 32 | u64::from(*release));
+        sum.add_place(*start);
+        sum.add_place(*velocity);
+        sum.add(u64::from(*n_steps) << 32 | u64::from(hit.unwrap_or_default()));
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Tape {
     header: TapeHeader,
     notes: Vec<u8>,
     now: Nanos,
+    /// Something did not fit: what comes later would have a hole before it.
+    is_full: bool,
 }
 
 impl Tape {
@@ -108,7 +110,7 @@ impl Tape {
     #[must_use]
     pub fn begin(header: TapeHeader) -> Self {
         let now = header.start;
-        Self { header, notes: Vec::new(), now }
+        Self { header, notes: Vec::new(), now, is_full: false }
     }
 
     /// The newest time on it.
@@ -125,7 +127,8 @@ impl Tape {
             Note::Record(bytes) | Note::Datagram(bytes) => bytes,
             _ => &[],
         };
-        if self.notes.len() + bytes.len() + 32 > NOTES_BYTES_MAX {
+        self.is_full |= self.notes.len() + bytes.len() + 32 > NOTES_BYTES_MAX;
+        if self.is_full {
             return;
         }
         self.now = now;

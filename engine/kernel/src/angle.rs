@@ -28,7 +28,8 @@ pub fn sin_q14(angle: u8) -> i32 {
 /// A vector of `length` towards `angle`, rounded towards minus infinity.
 #[must_use]
 pub fn polar(angle: u8, length: i32) -> (i32, i32) {
-    ((cos_q14(angle) * length) >> 14, (sin_q14(angle) * length) >> 14)
+    let along = |q14: i32| ((i64::from(q14) * i64::from(length)) >> 14) as i32;
+    (along(cos_q14(angle)), along(sin_q14(angle)))
 }
 
 /// The direction of (`dx`, `dy`) to the nearest 1/256 turn; east for the zero vector.

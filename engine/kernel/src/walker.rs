@@ -216,8 +216,7 @@ mod tests {
     fn a_dash_costs_stamina_runs_its_ticks_and_waits() {
         let rules = Rules::at(20);
         let mut walker = Walker::rested(&rules);
-        let dash =
-            Command { movement: Move::default(), deed: Some(Deed { dash: true, ..Deed::default() }) };
+        let dash = Command { movement: Move::default(), deed: Some(Deed { dash: true, ..Deed::default() }) };
         let mut at = (0, 0);
         for tick in 0..10 {
             walk(&mut walker, &mut at, tick, &dash, &Path::default());

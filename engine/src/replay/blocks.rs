@@ -138,12 +138,19 @@ impl Writer {
     ///
     /// # Errors
     /// [`WriterError`].
-    pub fn end(mut self, out: &mut Vec<u8>) -> Result<(), WriterError> {
-        if self.n_ticks > 0 {
-            self.close_block(out)?;
-        }
-        write_block(0, &[], self.next_tick, 0, out);
+    pub fn end(self, out: &mut Vec<u8>) -> Result<(), WriterError> {
+        let next_tick = self.next_tick;
+        self.cut(out)?;
+        write_block(0, &[], next_tick, 0, out);
         Ok(())
+    }
+
+    /// Appends what is left, and no mark: the zone went on, and nobody shall take this for its whole day.
+    ///
+    /// # Errors
+    /// [`WriterError`].
+    pub fn cut(mut self, out: &mut Vec<u8>) -> Result<(), WriterError> {
+        if self.n_ticks > 0 { self.close_block(out) } else { Ok(()) }
     }
 
     fn close_block(&mut self, out: &mut Vec<u8>) -> Result<(), WriterError> {

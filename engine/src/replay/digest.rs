@@ -5,6 +5,7 @@
 use super::bits::{Bits, Digest, Named};
 use crate::columns::Columns;
 use crate::ids::EntityId;
+use crate::order::add_cast;
 use crate::players::Player;
 use crate::step::creatures::Mind;
 use crate::world::World;
@@ -78,7 +79,7 @@ columns! {
 ///
 /// - Cost: about 30 words for a creature, 90 for a player; no allocation.
 #[must_use]
-pub(super) fn of_row(world: &World, at: usize) -> u32 {
+pub(crate) fn of_row(world: &World, at: usize) -> u32 {
     let mut digest = Digest::default();
     feed(&world.columns, at, &mut digest);
     match world.players.get(at) {
@@ -86,6 +87,29 @@ pub(super) fn of_row(world: &World, at: usize) -> u32 {
         None => world.minds[at - world.players.len()].feed_all(&mut digest),
     }
     digest.word()
+}
+
+/// What will happen without anybody doing more about it: casts, and with `all` also births and the ids they get.
+#[must_use]
+pub(crate) fn of_pending(world: &World, all: bool) -> u64 {
+    let mut digest = Digest::default();
+    world.casts().iter().for_each(|cast| add_cast(cast, &mut |word| digest.add(word)));
+    if all {
+        digest.add(of_bodiless(world));
+        world.handles.line().for_each(|(handle, last)| digest.add(u64::from(last) << 32 | u64::from(handle)));
+    }
+    digest.long()
+}
+
+/// The sum over the creatures that wait for their next life: they have no id, and their rows say nothing.
+fn of_bodiless(world: &World) -> u64 {
+    let ids = &world.columns.id[world.players.len()..];
+    let bodiless = world.minds.iter().zip(ids).filter(|(_, id)| **id == EntityId::NONE);
+    bodiless.fold(0, |sum, (mind, _)| {
+        let mut digest = Digest::default();
+        mind.feed_all(&mut digest);
+        sum.wrapping_add(digest.long())
+    })
 }
 
 /// Names of the columns of a player's row, or of a creature's.

@@ -7,7 +7,7 @@
 //!
 //! Not here: the file itself, and the thread that writes it. Source: docs/replay.md.
 
-mod bits;
+pub(crate) mod bits;
 pub mod blocks;
 pub mod bytes;
 pub mod compare;

@@ -3,7 +3,6 @@
 use super::bits::Digest;
 use super::digest;
 use crate::ids::{DurableId, EntityId};
-use crate::order::add_cast;
 use crate::outbox::{Fact, FactBody};
 use crate::world::World;
 use rayon::prelude::*;
@@ -28,7 +27,8 @@ pub struct Outcome {
     pub frames: Vec<FrameSum>,
     /// A hash of its facts, in order.
     pub facts: u64,
-    /// A hash of what is under way and belongs to no entity: casts that will land.
+    /// A hash of what is under way and belongs to no living entity: casts that will land; with entities also
+    /// creatures between two lives, and the line of handles.
     pub pending: u64,
     /// Living entities with their digests; by handle after [`Outcome::sort`].
     pub entities: Vec<(EntityId, u32)>,
@@ -51,7 +51,7 @@ impl Outcome {
             FrameSum { player, n_bytes: bytes.len() as u32, sum: digest.word() }
         }));
         self.facts = facts(world.facts());
-        self.pending = pending(world);
+        self.pending = digest::of_pending(world, with_entities);
         self.entities.clear();
         self.has_entities = with_entities;
         if with_entities {
@@ -86,13 +86,6 @@ impl Outcome {
         }
         digest.long()
     }
-}
-
-/// What will happen without anybody doing more about it.
-fn pending(world: &World) -> u64 {
-    let mut digest = Digest::default();
-    world.casts().iter().for_each(|cast| add_cast(cast, &mut |word| digest.add(word)));
-    digest.long()
 }
 
 fn facts(facts: &[Fact]) -> u64 {

@@ -35,7 +35,14 @@ fn command(tick: u32, n: u32) -> Command {
         }
         _ => Move::Follow(netproto::Follow {}),
     };
-    let deed = Deed { swing: tick.is_multiple_of(11), dash: tick.is_multiple_of(70), ..Deed::default() };
+    let deed = Deed {
+        swing: tick.is_multiple_of(11),
+        dash: tick.is_multiple_of(70),
+        area: tick.is_multiple_of(23),
+        shot: tick.is_multiple_of(17),
+        aim: chance(3) % 256,
+        reach_64mm: chance(4) % 100,
+    };
     Command { movement, deed: Some(deed).filter(|deed| *deed != Deed::default()) }
 }
 
@@ -174,7 +181,8 @@ fn one_flipped_bit_of_any_column_is_found_at_its_tick_and_entity_and_named() {
             for name in names(is_player) {
                 // An id with another handle is another entity: found as well, under another name.
                 let first = if name == "id" { 20 } else { 0 };
-                let n = (first..200).filter(|bit| is_noticed(&mut replayer, last, entity, name, *bit)).count();
+                let n =
+                    (first..200).filter(|bit| is_noticed(&mut replayer, last, entity, name, *bit)).count();
                 assert!(n > 0 || is_empty(name), "no bit of {name} can be turned over");
             }
         }
@@ -231,6 +239,23 @@ fn a_bit_that_is_flipped_early_is_found_in_the_same_tick_and_not_later() {
         Ok(())
     });
     assert_eq!(differs.map_err(|difference| difference.tick()), Err(23));
+}
+
+#[test]
+fn what_is_under_way_is_compared_although_it_belongs_to_nobody() {
+    let (header, mut ticks, _) = read(&record(120, 1, true));
+    let (mut n_casts, mut replayer) = (0, Replayer::new(&header.unwrap()).unwrap());
+    ticks[99].pending ^= 1;
+    let differs: Result<(), Difference> = pool(1).install(|| {
+        for record in &ticks {
+            replayer.step(record)?;
+            n_casts += replayer.world().casts().len();
+            replayer.compare(record)?;
+        }
+        Ok(())
+    });
+    assert_eq!(differs, Err(Difference::Pending { tick: ticks[99].tick }));
+    assert!(n_casts > 20, "{n_casts} casts were under way");
 }
 
 #[test]

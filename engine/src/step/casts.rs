@@ -204,7 +204,7 @@ impl Salvo {
     /// A salvo that will not allocate in an ordinary tick.
     #[must_use]
     pub fn warm() -> Self {
-        let hits = Vec::with_capacity(4 * SALVO_CASTS);
+        let hits = Vec::with_capacity(16 * SALVO_CASTS);
         Self { hits, spent: Vec::with_capacity(SALVO_CASTS), near: Vec::with_capacity(1024) }
     }
 
@@ -249,13 +249,12 @@ impl Salvo {
         let n_players_max = columns.n_players_max();
         // A target may have moved by a step since it was indexed.
         bins.around::<0>(place, reach_mm + kernel::STEP_MM_MAX, |_, entries| {
-            for entry in entries {
+            // Rows ascend within a bin, and players come first: the other side is not even looked at.
+            let (players, creatures) =
+                entries.split_at(entries.partition_point(|entry| (entry.row as usize) < n_players_max));
+            for entry in if side == Side::Players { players } else { creatures } {
                 let row = Row(entry.row);
-                let is_player = row.at() < n_players_max;
-                let is_there = is_player == (side == Side::Players)
-                    && columns.id[row.at()] == entry.id
-                    && columns.health[row.at()] > 0;
-                if !is_there {
+                if columns.id[row.at()] != entry.id || columns.health[row.at()] == 0 {
                     continue;
                 }
                 let (x, y) = columns.place(row);

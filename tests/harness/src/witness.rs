@@ -89,7 +89,8 @@ impl Witness {
                 TimedBody::Hit(_) | TimedBody::ShotEnd(_) => continue,
             };
             let Some(open) = self.open.get_mut(&(player, owner, announced, skill)) else { continue };
-            open.ticks_left = Some(earliest(&open.cast).saturating_sub(frame.header.tick));
+            // It may come again under another sequence; what counts is the first time.
+            open.ticks_left.get_or_insert(earliest(&open.cast).saturating_sub(frame.header.tick));
             self.n_wrong += u64::from(!is_seen(view, &open.cast));
         }
     }
