@@ -24,5 +24,5 @@ pub use cores::{Core, CoreList, CoreListError};
 pub use frame::{Lap, STAGES, StageFrame};
 pub use group::{CoreGroup, GroupError};
 pub use hist::{Durations, Quantiles, TickTimes};
-pub use strain::{Meter, Overrun, Strain, overrun};
+pub use strain::{Counted, Meter, Strain};
 pub use watch::{Interval, Level, Watch};

@@ -17,8 +17,10 @@ use crate::sys;
 
 /// The kernel prints CPU times in hundredths of a second, whatever its own clock is.
 const NS_PER_JIFFY: u64 = 10_000_000;
-/// `cpu127 ` and ten numbers, with room to spare.
-const STAT_LINE_BYTES_MAX: usize = 256;
+/// First guess at the length of `/proc/stat`: enough for a few cores.
+const STAT_BYTES_MIN: usize = 4 << 10;
+/// No machine says more; a kernel that does is not asked.
+const STAT_BYTES_MAX: usize = 16 << 20;
 /// Place of "steal" among the numbers of a line of `/proc/stat`.
 const STEAL_FIELD: usize = 7;
 /// A reading of `/proc/stat` that takes no longer is taken every time. It was 6 us on two cores; the kernel adds
@@ -56,11 +58,15 @@ pub enum Overrun {
     Stolen,
 }
 
-/// Says whether a tick was too long, and whose doing that was: its own when its wall time without what the machine
-/// took still exceeds the period.
+/// Says whether a tick was too long, and whose doing that was: its own when its CPU time exceeds the period, or
+/// when its wall time without what the machine took still does.
+///
+/// The CPU time decides first because the strain is an upper bound: steal is counted since the last reading, a
+/// helper's wait may have cost the tick nothing, and the two can overlap.
 #[must_use]
 pub fn overrun(period_ns: u64, lap: Lap, strain: Strain) -> Option<Overrun> {
     let own_ns = lap.wall_ns.saturating_sub(strain.run_queue_ns).saturating_sub(strain.steal_ns);
+    let own_ns = own_ns.max(lap.cpu_ns);
     match lap.wall_ns > period_ns {
         false => None,
         true if own_ns > period_ns => Some(Overrun::Own),
@@ -68,9 +74,37 @@ pub fn overrun(period_ns: u64, lap: Lap, strain: Strain) -> Option<Overrun> {
     }
 }
 
-/// What the kernel of this machine tells.
+/// Ticks, overruns and strain, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// All ticks.
+    pub n_ticks: u64,
+    /// Ticks that were too long by their own doing.
+    pub overruns_own: u64,
+    /// Ticks that would have been in time, had the machine not taken time from them.
+    pub overruns_stolen: u64,
+    /// What the machine took.
+    pub strain: Strain,
+}
+
+impl Counted {
+    /// Counts a tick.
+    pub fn add(&mut self, period_ns: u64, lap: Lap, strain: Strain) {
+        self.n_ticks += 1;
+        match overrun(period_ns, lap, strain) {
+            Some(Overrun::Own) => self.overruns_own += 1,
+            Some(Overrun::Stolen) => self.overruns_stolen += 1,
+            None => {}
+        }
+        self.strain.add(strain);
+    }
+}
+
+/// What is known of ticks here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
+    /// Ticks are measured at all.
+    pub ticks: bool,
     /// Waiting for a core is counted.
     pub run_queue: bool,
     /// Stolen time is counted.
@@ -78,15 +112,8 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// Nothing is told.
-    pub const NONE: Self = Self { run_queue: false, steal: false };
-
-    /// Looks.
-    #[must_use]
-    pub fn here() -> Self {
-        let steal = StatFile::open().is_some_and(|mut stat| stat.steal_ns(&[Core(0)]).is_some());
-        Self { run_queue: open_schedstat().is_some(), steal }
-    }
+    /// Nothing is known.
+    pub const NONE: Self = Self { ticks: false, run_queue: false, steal: false };
 }
 
 /// Reads what the machine takes. Files stay open and buffers are kept: a lap allocates nothing.
@@ -94,11 +121,11 @@ impl Sight {
 pub struct Meter {
     /// One per watched thread, with its last reading.
     queues: Vec<(File, u64)>,
+    /// Only where it tells of the watched cores.
     stat: Option<StatFile>,
-    cores: Vec<Core>,
+    cores: Vec<CoreSteal>,
     /// Reading the steal is cheap enough to do it every time.
     reads_steal_always: bool,
-    steal_ns: u64,
     steal_read_at: Instant,
     minor_faults: u64,
 }
@@ -119,12 +146,12 @@ impl Meter {
     }
 
     fn new(queues: Vec<File>, cores: Vec<Core>) -> Self {
+        let mut cores: Vec<CoreSteal> = cores.into_iter().map(CoreSteal::new).collect();
         let mut meter = Self {
             queues: queues.into_iter().map(|file| (file, 0)).collect(),
-            stat: StatFile::open(),
+            stat: StatFile::open().and_then(|mut stat| stat.stolen_ns(&mut cores).map(|_| stat)),
             cores,
             reads_steal_always: true,
-            steal_ns: 0,
             steal_read_at: Instant::now(),
             minor_faults: 0,
         };
@@ -138,6 +165,12 @@ impl Meter {
         let begun = Instant::now();
         self.read_steal();
         begun.elapsed()
+    }
+
+    /// What the kernel tells of the watched threads and cores.
+    #[must_use]
+    pub fn sight(&self) -> Sight {
+        Sight { ticks: true, run_queue: !self.queues.is_empty(), steal: self.stat.is_some() }
     }
 
     /// What the machine took since the last lap. Where reading the steal is expensive it is read once a second, so
@@ -180,8 +213,7 @@ impl Meter {
 
     fn read_steal(&mut self) -> u64 {
         self.steal_read_at = Instant::now();
-        let Some(steal_ns) = self.stat.as_mut().and_then(|stat| stat.steal_ns(&self.cores)) else { return 0 };
-        steal_ns.saturating_sub(std::mem::replace(&mut self.steal_ns, steal_ns))
+        self.stat.as_mut().and_then(|stat| stat.stolen_ns(&mut self.cores)).unwrap_or(0)
     }
 }
 
@@ -198,6 +230,25 @@ fn read_schedstat(file: &File) -> Option<u64> {
     number(bytes[..n_bytes].split(|byte| byte.is_ascii_whitespace()).nth(1)?)
 }
 
+/// A core, and what had been stolen from it at the last reading.
+#[derive(Debug)]
+struct CoreSteal {
+    core: Core,
+    last_jiffies: Option<u64>,
+}
+
+impl CoreSteal {
+    fn new(core: Core) -> Self {
+        Self { core, last_jiffies: None }
+    }
+
+    /// What was stolen since the last reading; at the first one nothing.
+    fn take(&mut self, jiffies: u64) -> u64 {
+        let last = self.last_jiffies.replace(jiffies);
+        last.map_or(0, |last| jiffies.saturating_sub(last))
+    }
+}
+
 /// `/proc/stat`, kept open.
 #[derive(Debug)]
 struct StatFile {
@@ -206,26 +257,35 @@ struct StatFile {
 }
 
 impl StatFile {
+    /// The buffer is twice what the file takes now: its numbers grow. How many cores there are is not asked, as
+    /// the answer would be that of the calling thread's affinity.
     fn open() -> Option<Self> {
-        let n_lines = std::thread::available_parallelism().map_or(1, usize::from).max(64) + 1;
         let file = File::open("/proc/stat").ok()?;
-        Some(Self { file, bytes: vec![0; n_lines * STAT_LINE_BYTES_MAX] })
+        let mut bytes = vec![0; STAT_BYTES_MIN];
+        while file.read_at(&mut bytes, 0).ok()? > bytes.len() / 2 {
+            if bytes.len() >= STAT_BYTES_MAX {
+                return None;
+            }
+            bytes.resize(bytes.len() * 2, 0);
+        }
+        Some(Self { file, bytes })
     }
 
-    fn steal_ns(&mut self, cores: &[Core]) -> Option<u64> {
+    fn stolen_ns(&mut self, cores: &mut [CoreSteal]) -> Option<u64> {
         let n_bytes = self.file.read_at(&mut self.bytes, 0).ok()?;
-        most_steal_ns(&self.bytes[..n_bytes], cores)
+        most_stolen_ns(&self.bytes[..n_bytes], cores)
     }
 }
 
-/// The most that was stolen from one of these cores, as `/proc/stat` has it.
-fn most_steal_ns(stat: &[u8], cores: &[Core]) -> Option<u64> {
-    let lines = stat.split(|byte| *byte == b'\n');
+/// The most that was stolen from one of these cores since the last reading, as `/proc/stat` has it; `None` when it
+/// tells of none of them. A line without an end was cut, and with it maybe its last number.
+fn most_stolen_ns(stat: &[u8], cores: &mut [CoreSteal]) -> Option<u64> {
+    let lines = stat.split_inclusive(|byte| *byte == b'\n').map_while(|line| line.strip_suffix(b"\n"));
     let steals = lines.map_while(|line| line.strip_prefix(b"cpu")).filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
         let core = number(fields.next()?)?;
-        let is_ours = cores.iter().any(|ours| u64::from(ours.0) == core);
-        is_ours.then(|| number(fields.nth(STEAL_FIELD)?))?
+        let ours = cores.iter_mut().find(|ours| u64::from(ours.core.0) == core)?;
+        Some(ours.take(number(fields.nth(STEAL_FIELD)?)?))
     });
     steals.max().map(|jiffies| jiffies * NS_PER_JIFFY)
 }
@@ -259,23 +319,63 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_that_worked_for_longer_than_a_period_is_its_own_doing_whatever_the_machine_took() {
+        let strain = Strain { run_queue_ns: 40 * MS, steal_ns: 40 * MS, minor_faults: 0 };
+        let check = |cpu_ms: u64| overrun(50 * MS, Lap { wall_ns: 60 * MS, cpu_ns: cpu_ms * MS }, strain);
+        assert_eq!((check(50), check(51)), (Some(Overrun::Stolen), Some(Overrun::Own)));
+    }
+
+    fn cores<const N: usize>(cores: [u16; N]) -> [CoreSteal; N] {
+        cores.map(|core| CoreSteal::new(Core(core)))
+    }
+
+    #[test]
     fn the_steal_of_our_cores_is_found_and_that_of_others_left_alone() {
-        let stat = b"cpu  9 9 9 9 9 9 9 99 0 0\ncpu0 1 2 3 4 5 6 7 8 9 0\ncpu1 1 2 3 4 5 6 7 11 9 0\n\
-                     cpu10 1 2 3 4 5 6 7 70 9 0\nintr 5 cpu0 1 1 1 1 1 1 1 1\n";
-        assert_eq!(most_steal_ns(stat, &[Core(0)]), Some(80 * MS));
-        assert_eq!(most_steal_ns(stat, &[Core(0), Core(1)]), Some(110 * MS));
-        assert_eq!(most_steal_ns(stat, &[Core(2)]), None);
-        assert_eq!(most_steal_ns(b"cpu0 1 2 3\n", &[Core(0)]), None, "old kernels count no steal");
-        assert_eq!(most_steal_ns(b"", &[Core(0)]), None);
+        let stat = |[zero, one, ten]: [u64; 3]| {
+            format!(
+                "cpu  9 9 9 9 9 9 9 99 0 0\ncpu0 1 2 3 4 5 6 7 {zero} 9 0\ncpu1 1 2 3 4 5 6 7 {one} 9 0\n\
+                 cpu10 1 2 3 4 5 6 7 {ten} 9 0\nintr 5 cpu0 1 1 1 1 1 1 1 1\n"
+            )
+        };
+        let (first, second) = (stat([8, 11, 70]), stat([10, 14, 99]));
+        let check = |cores: &mut [CoreSteal]| {
+            [&first, &second].map(|stat| most_stolen_ns(stat.as_bytes(), cores).map(|ns| ns / (10 * MS)))
+        };
+        assert_eq!(check(&mut cores([0])), [Some(0), Some(2)], "the first reading is nobody's");
+        assert_eq!(check(&mut cores([0, 1])), [Some(0), Some(3)]);
+        assert_eq!(check(&mut cores([2])), [None, None]);
+        assert_eq!(most_stolen_ns(b"cpu0 1 2 3\n", &mut cores([0])), None, "old kernels count no steal");
+        assert_eq!(most_stolen_ns(b"", &mut cores([0])), None);
+    }
+
+    #[test]
+    fn what_is_stolen_from_the_core_that_had_less_so_far_counts() {
+        let mut cores = cores([0, 1]);
+        let mut read = |zero: u64, one: u64| {
+            let stat = format!("cpu0 1 2 3 4 5 6 7 {zero} 9 0\ncpu1 1 2 3 4 5 6 7 {one} 9 0\n");
+            most_stolen_ns(stat.as_bytes(), &mut cores)
+        };
+        assert_eq!([read(100, 5), read(100, 9), read(101, 9)], [Some(0), Some(40 * MS), Some(10 * MS)]);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_says_nothing() {
+        let mut cores = cores([0, 1]);
+        let whole = b"cpu0 1 2 3 4 5 6 7 20 9 0\ncpu1 1 2 3 4 5 6 7 20 9 0\n";
+        let cut = b"cpu0 1 2 3 4 5 6 7 21 9 0\ncpu1 1 2 3 4 5 6 7 2";
+        most_stolen_ns(whole, &mut cores);
+        assert_eq!(most_stolen_ns(cut, &mut cores), Some(10 * MS));
+        assert_eq!(most_stolen_ns(whole, &mut cores), Some(0), "2 was never the state of a core");
     }
 
     #[test]
     fn a_thread_that_shares_its_core_is_seen_to_wait() {
         let core = CoreList::usable().unwrap().first();
-        let waited_ns = std::thread::spawn(move || {
+        let waited = std::thread::spawn(move || {
             sys::set_affinity(&[core]).unwrap();
             let stop = std::sync::atomic::AtomicBool::new(false);
             let mut meter = Meter::here();
+            let is_told = meter.sight().run_queue;
             let mut waited_ns = 0;
             std::thread::scope(|scope| {
                 // Bound to the same core, as threads inherit it.
@@ -291,10 +391,10 @@ mod tests {
                 }
                 stop.store(true, std::sync::atomic::Ordering::Relaxed);
             });
-            waited_ns
+            (waited_ns, is_told)
         });
-        let waited_ns = waited_ns.join().unwrap();
-        assert_eq!(waited_ns > 0, Sight::here().run_queue, "waited {waited_ns} ns");
+        let (waited_ns, is_told) = waited.join().unwrap();
+        assert_eq!(waited_ns > 0, is_told, "waited {waited_ns} ns");
     }
 
     #[test]
@@ -302,8 +402,8 @@ mod tests {
         let cores = CoreList::usable().unwrap();
         let group = CoreGroup::start("test", &cores).unwrap();
         let mut meter = Meter::of(&group);
-        let n_seen = if Sight::here().run_queue { cores.n_cores() } else { 0 };
-        assert_eq!(meter.queues.len(), n_seen);
+        let n_seen = if open_schedstat().is_some() { cores.n_cores() } else { 0 };
+        assert_eq!((meter.queues.len(), meter.cores.len()), (n_seen, cores.n_cores()));
         meter.lap();
         let fresh = vec![1u8; 64 << 20];
         assert!(std::hint::black_box(&fresh).len() > 1 && meter.lap().minor_faults > 0);

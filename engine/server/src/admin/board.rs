@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jobs::strain::Sight;
-use jobs::{Interval, Lap, Overrun, STAGES, Strain, TickTimes};
+use jobs::{Counted, Interval, Lap, STAGES, Strain, TickTimes};
 use transport::{Counters, Queues};
 
 use crate::allocator::Allocations;
@@ -81,42 +81,18 @@ pub enum Health {
 pub struct Board {
     pub(super) period: Duration,
     started: Instant,
-    /// What the kernel of this machine tells about strain.
+    /// The same moment, s since 1970. Asked once: the clock may be set, the start stays.
+    pub(super) started_unix_seconds: f64,
+    /// What is known of ticks on this machine.
     pub(super) sight: Sight,
     /// Since the start.
     pub(super) total: Tally,
     /// Since [`Board::handle_window`].
     pub(super) window: Tally,
-    /// Since the newest second of the history.
-    current: Counted,
     /// The last seconds, oldest first, at most [`HISTORY_MAX`].
     pub(super) history: VecDeque<Second>,
     pub(super) last: Option<TickReport>,
     pub(super) numbers: Numbers,
-}
-
-/// What is counted tick by tick.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counted {
-    pub(super) n_ticks: u64,
-    /// Ticks that were too long by their own doing.
-    pub(super) overruns_own: u64,
-    /// Ticks that would have been in time, had the machine not taken time from them.
-    pub(super) overruns_stolen: u64,
-    pub(super) strain: Strain,
-}
-
-impl Counted {
-    fn add(&mut self, report: &TickReport, period: Duration) {
-        self.n_ticks += 1;
-        let period_ns = period.as_nanos() as u64;
-        match jobs::overrun(period_ns, report.lap, report.strain) {
-            Some(Overrun::Own) => self.overruns_own += 1,
-            Some(Overrun::Stolen) => self.overruns_stolen += 1,
-            None => {}
-        }
-        self.strain.add(report.strain);
-    }
 }
 
 /// Histograms and what goes with them, since some moment.
@@ -136,7 +112,7 @@ impl Tally {
     }
 
     fn add(&mut self, report: &TickReport, period: Duration) {
-        self.counted.add(report, period);
+        self.counted.add(period.as_nanos() as u64, report.lap, report.strain);
         if self.baseline.is_none() {
             self.baseline = report.numbers;
         }
@@ -175,9 +151,9 @@ pub struct Second {
 }
 
 impl Second {
-    fn new(interval: &Interval, counted: &Counted, numbers: &Numbers) -> Self {
+    fn new(interval: &Interval, numbers: &Numbers) -> Self {
         let ended = SystemTime::now().checked_sub(interval.ended.elapsed()).unwrap_or(UNIX_EPOCH);
-        let times = &interval.times;
+        let (times, counted) = (&interval.times, &interval.counted);
         Self {
             ended_ms: ended.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
             seconds: interval.ended.saturating_duration_since(interval.begun).as_secs_f64(),
@@ -205,10 +181,10 @@ impl Board {
         Self {
             period: Duration::from_secs(1) / ticks_per_second,
             started: now,
+            started_unix_seconds: unix_seconds(SystemTime::now()),
             sight: Sight::NONE,
             total,
             window: Tally::new(now),
-            current: Counted::default(),
             history: VecDeque::with_capacity(HISTORY_MAX),
             last: None,
             numbers: Numbers::default(),
@@ -219,12 +195,11 @@ impl Board {
     pub fn handle_report(&mut self, report: TickReport) {
         self.total.add(&report, self.period);
         self.window.add(&report, self.period);
-        self.current.add(&report, self.period);
         self.numbers = report.numbers.unwrap_or(self.numbers);
         self.last = Some(report);
     }
 
-    /// What can be said about strain is this.
+    /// What can be said about ticks is this.
     pub fn handle_sight(&mut self, sight: Sight) {
         self.sight = sight;
     }
@@ -240,8 +215,7 @@ impl Board {
         if self.history.len() == HISTORY_MAX {
             self.history.pop_front();
         }
-        let counted = std::mem::take(&mut self.current);
-        let second = Second::new(interval, &counted, &self.numbers);
+        let second = Second::new(interval, &self.numbers);
         self.history.push_back(second);
         second
     }
@@ -275,6 +249,10 @@ impl Board {
     }
 }
 
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,10 +270,13 @@ mod tests {
     /// A second of ticks that took this long each.
     fn interval(begun: Instant, wall_ms: &[u64]) -> Interval {
         let mut times = Box::<TickTimes>::default();
+        let mut counted = Counted::default();
         for wall_ms in wall_ms {
-            times.record(Lap { wall_ns: wall_ms * MS, cpu_ns: MS }, &Default::default(), None);
+            let lap = Lap { wall_ns: wall_ms * MS, cpu_ns: MS };
+            times.record(lap, &Default::default(), None);
+            counted.add(50 * MS, lap, Strain::default());
         }
-        Interval { begun, ended: begun + Duration::from_secs(1), times }
+        Interval { begun, ended: begun + Duration::from_secs(1), counted, times }
     }
 
     #[test]
@@ -340,6 +321,20 @@ mod tests {
     }
 
     #[test]
+    fn an_overrun_is_in_the_second_of_its_tick_whenever_its_report_comes() {
+        let start = Instant::now();
+        let mut board = Board::new(start, 20);
+        board.handle_report(report(start, 2, 0));
+        board.handle_interval(&interval(start, &[2, 70]));
+        board.handle_report(report(start, 70, 0));
+        board.handle_report(report(start, 3, 0));
+        board.handle_interval(&interval(start, &[3]));
+        let seconds: Vec<_> =
+            board.history.iter().map(|second| (second.n_ticks, second.overruns_own)).collect();
+        assert_eq!(seconds, [(2, 1), (1, 0)]);
+    }
+
+    #[test]
     fn the_history_has_one_entry_per_second_and_an_end() {
         let start = Instant::now();
         let mut board = Board::new(start, 20);
@@ -348,7 +343,7 @@ mod tests {
         board.handle_interval(&interval(start, &[70, 2]));
         board.handle_interval(&interval(start, &[1]));
         let first = board.history[0];
-        assert_eq!((first.n_ticks, first.overruns_own, board.history[1].n_ticks), (2, 1, 0));
+        assert_eq!((first.n_ticks, first.overruns_own, board.history[1].n_ticks), (2, 1, 1));
         assert!(first.max_ns.abs_diff(70 * MS) < MS / 10 && first.p50_ns.abs_diff(2 * MS) < MS / 100);
         assert!(first.seconds == 1.0 && first.ended_ms > 1_700_000_000_000);
         for _ in 0..HISTORY_MAX {

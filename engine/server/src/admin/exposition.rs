@@ -43,7 +43,8 @@ impl Page {
         self.value(&[], n as f64);
     }
 
-    /// One histogram of the family, in seconds.
+    /// One histogram of the family, in seconds. A time counts as the largest one that its own bucket stands for, so
+    /// times just below a bound (0.1 %) may be in the next bucket.
     pub(super) fn histogram(&mut self, labels: Labels<'_>, bounds: Bounds, times: &Durations) {
         let mut counts = times.counts().peekable();
         let mut n = 0;

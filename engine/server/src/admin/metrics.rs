@@ -3,7 +3,7 @@
 //! A label is a stage, a transport, a class or a reason: one of a few words known at build time, never a player,
 //! an entity or a cell.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jobs::{Durations, STAGES};
 use netproto::{EPOCH, FINGERPRINT, KERNEL_VERSION};
@@ -26,7 +26,7 @@ const STAGE_BOUNDS: Bounds = &[0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.00
 /// All metrics of a zone.
 pub(super) fn metrics(board: &Board, looks: &Looks, n_reports_lost: u64, now: Instant) -> String {
     let mut page = Page::default();
-    write_process(&mut page, board.uptime(now));
+    write_process(&mut page, board.started_unix_seconds);
     board.write_ticks(&mut page, now);
     board.write_world(&mut page);
     looks.write(&mut page);
@@ -39,7 +39,7 @@ pub(super) fn metrics(board: &Board, looks: &Looks, n_reports_lost: u64, now: In
     page.finish()
 }
 
-fn write_process(page: &mut Page, uptime: Duration) {
+fn write_process(page: &mut Page, started_unix_seconds: f64) {
     page.family("arcane_build_info", "gauge", "Always 1; the labels say which build this is");
     let (epoch, kernel) = (EPOCH.to_string(), KERNEL_VERSION.to_string());
     let fingerprint = format!("{FINGERPRINT:016x}");
@@ -50,36 +50,28 @@ fn write_process(page: &mut Page, uptime: Duration) {
         ("kernel_version", &kernel),
     ];
     page.value(&labels, 1.0);
-    let process = process::look(uptime);
+    let process = process::look();
     let cpu_seconds = jobs::sys::process_cpu_ns() as f64 / 1e9;
     page.family("process_cpu_seconds_total", "counter", "CPU time of all threads, user and kernel");
     page.value(&[], cpu_seconds);
     page.gauge("process_resident_memory_bytes", "Memory that is present", process.resident_bytes as f64);
     page.gauge("process_open_fds", "Open files and sockets", process.n_open_files as f64);
-    page.gauge("process_start_time_seconds", "Start since 1970", process.started_unix_seconds);
+    page.gauge("process_start_time_seconds", "Start since 1970", started_unix_seconds);
 }
 
 impl Board {
+    /// What is not known is left out: a zero would say that nothing was taken.
     fn write_ticks(&self, page: &mut Page, now: Instant) {
-        let times = &self.total.times;
-        let ticks: [(&'static str, &str, &Durations); 3] = [
-            ("arcane_tick_duration_seconds", "Wall time of a tick, input pass to last send", &times.wall),
-            ("arcane_tick_cpu_seconds", "CPU time of the thread that runs the tick", &times.cpu),
-            (
-                "arcane_tick_run_queue_seconds",
-                "Time in which a tick was ready and had no core",
-                &times.run_queue,
-            ),
-        ];
-        for (name, help, times) in ticks {
-            page.family(name, "histogram", help);
-            page.histogram(&[], TICK_BOUNDS, times);
+        if self.sight.ticks {
+            self.write_times(page);
         }
-        page.family("arcane_stage_duration_seconds", "histogram", "Wall time of a stage of the tick");
-        for (stage, times) in STAGES.iter().zip(&times.stages) {
-            page.histogram(&[("stage", stage)], STAGE_BOUNDS, times);
+        self.write_overruns(page);
+        if self.sight.ticks {
+            self.write_strain(page);
         }
-        self.write_strain(page);
+        let memory = self.numbers.allocations;
+        page.count("arcane_tick_allocations_total", "Allocations by the thread that runs the tick", memory.n);
+        page.count("arcane_tick_allocated_bytes_total", "Bytes in these allocations", memory.bytes);
         page.gauge(
             "arcane_tick",
             "The tick that was stepped last",
@@ -89,29 +81,60 @@ impl Board {
         page.gauge("arcane_tick_period_seconds", "Time between two ticks", self.period.as_secs_f64());
     }
 
-    fn write_strain(&self, page: &mut Page) {
+    fn write_times(&self, page: &mut Page) {
+        let times = &self.total.times;
+        let mut histogram = |name: &'static str, help: &str, times: &Durations| {
+            page.family(name, "histogram", help);
+            page.histogram(&[], TICK_BOUNDS, times);
+        };
+        histogram(
+            "arcane_tick_duration_seconds",
+            "Wall time of a tick, input pass to last send",
+            &times.wall,
+        );
+        histogram("arcane_tick_cpu_seconds", "CPU time of the thread that runs the tick", &times.cpu);
+        if self.sight.run_queue {
+            let help = "Longest time in a tick that one of its threads was ready and had no core; \
+                        absent where the kernel does not tell";
+            histogram("arcane_tick_run_queue_seconds", help, &times.run_queue);
+        }
+        page.family("arcane_stage_duration_seconds", "histogram", "Wall time of a stage of the tick");
+        for (stage, times) in STAGES.iter().zip(&times.stages) {
+            page.histogram(&[("stage", stage)], STAGE_BOUNDS, times);
+        }
+    }
+
+    fn write_overruns(&self, page: &mut Page) {
         let counted = &self.total.counted;
         page.family(
             "arcane_tick_overruns_total",
             "counter",
-            "Ticks longer than their period, by whose doing",
+            "Ticks longer than their period, by whose doing; own where the kernel does not tell",
         );
         page.value(&[("cause", "own")], counted.overruns_own as f64);
         page.value(&[("cause", "stolen")], counted.overruns_stolen as f64);
         page.count("arcane_tick_late_total", "Ticks that ended after the next was due", self.numbers.n_late);
         page.count("arcane_schedule_moved_total", "Times the schedule moved", self.numbers.n_moved);
-        let strain = counted.strain;
-        page.family("arcane_tick_waiting_seconds_total", "counter", "Time that the machine took from ticks");
-        page.value(&[("for", "run_queue")], strain.run_queue_ns as f64 / 1e9);
-        page.value(&[("for", "hypervisor")], strain.steal_ns as f64 / 1e9);
+    }
+
+    fn write_strain(&self, page: &mut Page) {
+        let (strain, sight) = (self.total.counted.strain, self.sight);
+        let waiting = [
+            ("run_queue", sight.run_queue.then_some(strain.run_queue_ns)),
+            ("hypervisor", sight.steal.then_some(strain.steal_ns)),
+        ];
+        if sight.run_queue || sight.steal {
+            let help = "Time that the machine took from ticks; absent where the kernel does not tell";
+            page.family("arcane_tick_waiting_seconds_total", "counter", help);
+        }
+        for (taken_for, ns) in waiting {
+            let _ = ns.map(|ns| page.value(&[("for", taken_for)], ns as f64 / 1e9));
+        }
         page.count(
             "arcane_tick_minor_faults_total",
             "Page faults in ticks that needed no disk",
             strain.minor_faults,
         );
-        let memory = self.numbers.allocations;
-        page.count("arcane_tick_allocations_total", "Allocations by the thread that runs the tick", memory.n);
-        page.count("arcane_tick_allocated_bytes_total", "Bytes in these allocations", memory.bytes);
     }
 
     fn write_world(&self, page: &mut Page) {
@@ -273,10 +296,49 @@ impl Looks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jobs::strain::Sight;
     use std::collections::{HashMap, HashSet};
+    use std::time::Duration;
+
+    const ALL: Sight = Sight { ticks: true, run_queue: true, steal: true };
 
     fn page() -> String {
-        metrics(&Board::new(Instant::now(), 20), &Looks::default(), 3, Instant::now())
+        page_of(ALL)
+    }
+
+    fn page_of(sight: Sight) -> String {
+        let mut board = Board::new(Instant::now(), 20);
+        board.handle_sight(sight);
+        metrics(&board, &Looks::default(), 3, Instant::now())
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        let families = ["_duration_seconds", "_cpu_seconds", "_run_queue_seconds", "_minor_faults_total"];
+        let waiting = ["run_queue", "hypervisor"].map(|cause| format!("for=\"{cause}\""));
+        let check = |sight: Sight| {
+            let page = page_of(sight);
+            let has_family = families.map(|name| page.contains(&format!("# TYPE arcane_tick{name} ")));
+            let has_waiting = [0, 1].map(|at| page.contains(&waiting[at]));
+            assert_eq!(page.contains("arcane_tick_waiting"), has_waiting.contains(&true));
+            (has_family, has_waiting)
+        };
+        assert_eq!(check(ALL), ([true; 4], [true; 2]));
+        assert_eq!(check(Sight { run_queue: false, ..ALL }), ([true, true, false, true], [false, true]));
+        assert_eq!(check(Sight { steal: false, ..ALL }), ([true; 4], [true, false]));
+        assert_eq!(check(Sight::NONE), ([false; 4], [false; 2]));
+        assert!(page_of(Sight::NONE).contains("arcane_tick_overruns_total{cause=\"own\"} 0"));
+    }
+
+    #[test]
+    fn the_start_is_the_same_at_every_scrape() {
+        let board = Board::new(Instant::now(), 20);
+        let start = |ms| {
+            let page = metrics(&board, &Looks::default(), 0, Instant::now() + Duration::from_millis(ms));
+            page.lines().find(|line| line.starts_with("process_start_time_seconds ")).map(str::to_owned)
+        };
+        assert!(start(0).is_some());
+        assert_eq!(start(0), start(1_234));
     }
 
     #[test]

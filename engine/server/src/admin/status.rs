@@ -140,7 +140,7 @@ mod tests {
                 let lap = jobs::Lap { wall_ns: wall_ms * 1_000_000, cpu_ns: 1 };
                 times.record(lap, &Default::default(), None);
             }
-            jobs::Interval { begun: start, ended: start, times }
+            jobs::Interval { begun: start, ended: start, counted: jobs::Counted::default(), times }
         };
         board.handle_report(report(100, 40));
         board.handle_interval(&interval(&[40]));

@@ -50,7 +50,8 @@ pub fn start(
     histograms: Histograms,
     data_dir: &Path,
 ) -> anyhow::Result<Dumps> {
-    reporter.handle_sight(sight(histograms));
+    complain_of_sight(intervals.sight());
+    reporter.handle_sight(intervals.sight());
     let mut files = match histograms {
         Histograms::Files => Some(Files::new(&data_dir.join(DIR))?),
         Histograms::Memory | Histograms::Off => None,
@@ -75,21 +76,16 @@ pub fn start(
     Ok(Dumps { ended })
 }
 
-/// What can be said about strain; what cannot is said once, here.
-fn sight(histograms: Histograms) -> Sight {
-    if histograms == Histograms::Off {
-        return Sight::NONE;
-    }
-    let sight = Sight::here();
-    if !sight.run_queue {
+/// Says once what cannot be said later. Who measures nothing knows.
+fn complain_of_sight(sight: Sight) {
+    if sight.ticks && !sight.run_queue {
         tracing::warn!(
             "this kernel does not tell how long threads wait for a core: overruns count as our own"
         );
     }
-    if !sight.steal {
+    if sight.ticks && !sight.steal {
         tracing::warn!("this kernel does not tell about stolen time");
     }
-    sight
 }
 
 /// Ticks that were too long are worth a line, once a second at most.
@@ -114,7 +110,8 @@ impl Dumps {
 /// The files of one zone.
 struct Files {
     dir: PathBuf,
-    /// When the first interval began: readers leave out what is older than the start that a file gives.
+    /// When the first interval began: readers leave out what is older than the start that a file gives. A clock
+    /// that was set back begins anew.
     started: Option<SystemTime>,
     encoder: Encoder,
     lines: Vec<u8>,
@@ -141,16 +138,18 @@ impl Files {
             return;
         }
         self.paused_until = None;
-        if let Err(error) = self.append(interval) {
+        if let Err(error) = self.append(interval, time_of(interval.begun)) {
             tracing::warn!(%error, dir = %self.dir.display(), "no histograms are written for {PAUSE:?}");
             self.current = None;
             self.paused_until = Some(interval.ended + PAUSE);
         }
     }
 
-    fn append(&mut self, interval: &Interval) -> io::Result<()> {
+    fn append(&mut self, interval: &Interval, begun: SystemTime) -> io::Result<()> {
         let took = interval.ended.saturating_duration_since(interval.begun);
-        let begun = time_of(interval.begun);
+        if self.started.is_some_and(|started| begun < started) {
+            (self.started, self.current) = (None, None);
+        }
         self.lines.clear();
         for (tag, durations) in interval.times.named().filter(|(_, durations)| durations.n() > 0) {
             self.encoder.append(&mut self.lines, tag, begun, took, durations);
@@ -168,14 +167,27 @@ impl Files {
     }
 
     fn open(&mut self, at: SystemTime, begun: Instant) -> io::Result<Current> {
-        let ms = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let ms = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        // Before there is a file to lose. Too many files are better than none.
+        if let Err(error) = remove_old(&self.dir, ms) {
+            tracing::warn!(%error, dir = %self.dir.display(), "old histograms cannot be removed");
+        }
         let path = self.dir.join(format!("{PREFIX}{ms:013}{SUFFIX}"));
         let head = header(*self.started.get_or_insert(at));
-        let mut file = fs::OpenOptions::new().append(true).create_new(true).open(path)?;
-        file.write_all(head.as_bytes())?;
-        remove_old(&self.dir)?;
+        let mut file = fs::OpenOptions::new().append(true).create_new(true).open(&path)?;
+        write_head(&mut file, &path, &head)?;
         Ok(Current { file, n_bytes: head.len() as u64, begun })
     }
+}
+
+/// Begins a file. Without its head it goes: a full disk would fill the folder with files of nothing.
+fn write_head(file: &mut fs::File, path: &Path, head: &str) -> io::Result<()> {
+    let written = file.write_all(head.as_bytes());
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(path);
+    }
+    written
 }
 
 /// What the clock on the wall showed, or will show.
@@ -188,26 +200,27 @@ fn time_of(instant: Instant) -> SystemTime {
     time.unwrap_or(UNIX_EPOCH)
 }
 
-/// Removes all but the newest files; what others have put there stays.
-fn remove_old(dir: &Path) -> io::Result<()> {
+/// Makes room for one more file: removes all but the newest ones; what others have put there stays. Files from after
+/// `now_ms` are of before the clock was set back: they are the oldest.
+fn remove_old(dir: &Path, now_ms: u64) -> io::Result<()> {
     let mut ours = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let ms = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
         if let Some(ms) = ms.and_then(|ms| ms.parse::<u64>().ok()) {
-            ours.push((ms, path));
+            ours.push((ms <= now_ms, ms, path));
         }
     }
     ours.sort();
-    let n_old = ours.len().saturating_sub(FILES_KEPT);
-    ours[..n_old].iter().try_for_each(|(_, path)| fs::remove_file(path))
+    let n_old = ours.len().saturating_sub(FILES_KEPT - 1);
+    ours[..n_old].iter().try_for_each(|(_, _, path)| fs::remove_file(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jobs::{Lap, TickTimes};
+    use jobs::{Counted, Lap, TickTimes};
 
     fn interval(begun: Instant, took: Duration, n_ticks: u32) -> Interval {
         let mut times = Box::<TickTimes>::default();
@@ -215,7 +228,7 @@ mod tests {
             let lap = Lap { wall_ns: 1_000_000 + u64::from(at), cpu_ns: 900_000 };
             times.record(lap, &[lap; 8], None);
         }
-        Interval { begun, ended: begun + took, times }
+        Interval { begun, ended: begun + took, counted: Counted::default(), times }
     }
 
     fn names(dir: &Path) -> Vec<PathBuf> {
@@ -253,11 +266,64 @@ mod tests {
         }
         fs::write(dir.path().join("notes.hlog"), "").unwrap();
         fs::write(dir.path().join(format!("{PREFIX}today{SUFFIX}")), "").unwrap();
-        remove_old(dir.path()).unwrap();
+        remove_old(dir.path(), 1_000).unwrap();
         let left = names(dir.path());
-        assert_eq!(left.len(), FILES_KEPT + 2, "{left:?}");
-        assert!(left.iter().any(|path| path.ends_with("ticks-0000000000005.hlog")), "{left:?}");
-        assert!(!left.iter().any(|path| path.ends_with("ticks-0000000000004.hlog")), "{left:?}");
+        assert_eq!(left.len(), FILES_KEPT - 1 + 2, "{left:?}");
+        assert!(left.iter().any(|path| path.ends_with("ticks-0000000000006.hlog")), "{left:?}");
+        assert!(!left.iter().any(|path| path.ends_with("ticks-0000000000005.hlog")), "{left:?}");
+    }
+
+    #[test]
+    fn a_file_without_its_head_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ticks-1.hlog");
+        fs::write(&path, "").unwrap();
+        let mut full_disk = fs::File::open(&path).unwrap();
+        assert!(write_head(&mut full_disk, &path, "#[a head]\n").is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_disk_that_refuses_new_files_costs_no_old_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let hist = dir.path().join(DIR);
+        let mut files = Files::new(&hist).unwrap();
+        let now = SystemTime::now();
+        let ms = now.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+        // The name of the next file is taken, so it cannot be made.
+        for ms in ms + 1 - FILES_KEPT as u64..=ms {
+            fs::write(hist.join(format!("{PREFIX}{ms:013}{SUFFIX}")), "").unwrap();
+        }
+        let begun = Instant::now();
+        for _ in 0..5 {
+            assert!(files.append(&interval(begun, Duration::from_secs(1), 1), now).is_err());
+        }
+        assert_eq!(names(&hist).len(), FILES_KEPT - 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_begins_a_file_that_readers_and_rotation_leave_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let hist = dir.path().join(DIR);
+        let mut files = Files::new(&hist).unwrap();
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let noon = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        for ms in 0..FILES_KEPT as u64 {
+            let ms = 1_799_990_000_000 + ms;
+            fs::write(hist.join(format!("{PREFIX}{ms}{SUFFIX}")), "").unwrap();
+        }
+        files.append(&interval(begun, second, 20), noon).unwrap();
+        let earlier = noon - Duration::from_secs(86_400);
+        for at in [0, 1, 2, 3_600] {
+            files.append(&interval(begun + second * at, second, 20), earlier + second * at).unwrap();
+        }
+        let left = names(&hist);
+        assert_eq!(left.len(), FILES_KEPT, "{left:?}");
+        assert!(left[0].ends_with("ticks-1799913600000.hlog"), "{left:?}");
+        assert!(left[1].ends_with("ticks-1799917200000.hlog"), "{left:?}");
+        let text = fs::read_to_string(&left[0]).unwrap();
+        let log = jobs::dump::read(&text).unwrap();
+        assert_eq!((log.start_s, log.entries.len()), (Some(1_799_913_600.0), 3 * 10));
     }
 
     #[test]

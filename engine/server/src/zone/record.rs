@@ -9,6 +9,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -71,6 +73,8 @@ struct Page {
 #[derive(Default)]
 pub struct Recorder {
     line: Option<Line>,
+    /// Of a recording that was cut: it still writes what it has.
+    cut: Option<JoinHandle<()>>,
     digest_every: u32,
     /// How it goes.
     pub recorded: Recorded,
@@ -81,6 +85,8 @@ struct Line {
     full: Sender<Box<Page>>,
     empty: Receiver<Box<Page>>,
     writer: JoinHandle<()>,
+    /// Ticks are missing behind those handed over: the file gets no mark at its end.
+    is_cut: Arc<AtomicBool>,
 }
 
 impl Recorder {
@@ -111,11 +117,14 @@ impl Recorder {
         for _ in 0..WAITING_TICKS_MAX {
             spare.send(Box::default()).expect("there is room for each of them");
         }
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let knows_cut = Arc::clone(&is_cut);
         let writer = std::thread::Builder::new()
             .name("record".to_owned())
-            .spawn(move || write(file, writer, &path, &filled, &spare))
+            .spawn(move || write(file, writer, &path, (&filled, &spare), &knows_cut))
             .context("cannot start the thread that records")?;
-        Ok(Self { line: Some(Line { full, empty, writer }), digest_every, recorded: Recorded::default() })
+        let line = Some(Line { full, empty, writer, is_cut });
+        Ok(Self { line, cut: None, digest_every, recorded: Recorded::default() })
     }
 
     /// Hands over the tick that was stepped last.
@@ -130,7 +139,7 @@ impl Recorder {
         if self.hand_over(world, inputs) {
             self.recorded.ticks += 1;
         } else {
-            self.line = None; // the writer ends when it has written what it has
+            self.cut();
             self.recorded.missed += 1;
         }
     }
@@ -157,9 +166,22 @@ impl Recorder {
         }
     }
 
+    /// From now on ticks are missing: the writer ends when it has written what it has.
+    fn cut(&mut self) {
+        let Some(line) = self.line.take() else { return };
+        line.is_cut.store(true, Ordering::Release);
+        self.cut = Some(line.writer);
+    }
+
     /// Ends the recording: what was handed over is written, if that can be done in time.
     pub fn end(&mut self) {
-        let Some(Line { full, empty, writer }) = self.line.take() else { return };
+        if let Some(writer) = self.cut.take() {
+            let until = Instant::now() + END;
+            while !writer.is_finished() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        let Some(Line { full, empty, writer, .. }) = self.line.take() else { return };
         drop(full);
         let until = Instant::now() + END;
         // Pages come back until the writer is done and lets go of its end.
@@ -199,8 +221,8 @@ fn write(
     mut file: impl Write,
     mut writer: Writer,
     path: &Path,
-    filled: &Receiver<Box<Page>>,
-    spare: &Sender<Box<Page>>,
+    (filled, spare): (&Receiver<Box<Page>>, &Sender<Box<Page>>),
+    is_cut: &AtomicBool,
 ) {
     let mut bytes = Vec::new();
     while let Ok(mut page) = filled.recv() {
@@ -215,7 +237,8 @@ fn write(
         // The tick may have let go already.
         let _ = spare.send(page);
     }
-    let ended = writer.end(&mut bytes).map_err(io::Error::other);
+    let ended = if is_cut.load(Ordering::Acquire) { writer.cut(&mut bytes) } else { writer.end(&mut bytes) };
+    let ended = ended.map_err(io::Error::other);
     if let Err(error) = ended.and_then(|()| file.write_all(&bytes)).and_then(|()| file.flush()) {
         tracing::warn!(%error, file = %path.display(), "cannot write the end of the recording");
     }
@@ -226,7 +249,7 @@ mod tests {
     use super::*;
     use engine::replay::{Reader, Tail};
     use engine::{Content, ZoneConfig};
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
 
     fn world() -> World {
         let config = ZoneConfig {
@@ -311,11 +334,12 @@ mod tests {
     }
 
     /// A disk that does not answer until it is told to.
-    struct Stuck(mpsc::Receiver<()>);
+    struct Stuck(mpsc::Receiver<()>, Arc<Mutex<Vec<u8>>>);
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _answer = self.0.recv();
+            self.1.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> io::Result<()> {
@@ -327,7 +351,9 @@ mod tests {
     fn a_disk_that_hangs_costs_the_rest_of_the_recording() {
         let mut world = world();
         let (release, stuck) = mpsc::channel();
-        let mut recorder = recorder_on(Stuck(stuck), &world);
+        let file = Arc::new(Mutex::new(Vec::new()));
+        let _unused = Writer::begin(&Header::of(&world, 1, "test"), &mut file.lock().unwrap());
+        let mut recorder = recorder_on(Stuck(stuck, Arc::clone(&file)), &world);
         for _ in 0..WAITING_TICKS_MAX * 2 {
             engine::tick(&mut world, &[]);
             recorder.handle_tick(&world, &[]);
@@ -338,5 +364,8 @@ mod tests {
         let least = WAITING_TICKS_MAX as u64;
         assert!((least..=least + 20).contains(&ticks), "{ticks} ticks were taken");
         drop(release);
+        recorder.end();
+        let read = tail(&file.lock().unwrap());
+        assert_ne!(read, Tail::Whole, "ticks are missing, and the file does not say so");
     }
 }
