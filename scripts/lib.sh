@@ -37,14 +37,23 @@ need_python() {
     export TEST_PYTHON
 }
 
+# Whether a browser is on the PATH. It must say its version: Ubuntu's chromium-browser may be a stub that only asks for
+# a snap.
+has_chromium() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        "$name" --version 2>/dev/null | grep -qE '^(Chromium|Google Chrome) [0-9]' && return
+    done
+    return 1
+}
+
 # A browser for the tests of the admin page: Debian's package.
 need_chromium() {
-    command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
-        command -v google-chrome >/dev/null && return
+    has_chromium && return
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "chromium is missing: installing it"
         apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >&2 &&
-            return
+            has_chromium && return
     fi
     die "chromium is missing: run \`sudo apt-get install --no-install-recommends chromium fonts-dejavu-core\`"
 }
@@ -62,6 +71,8 @@ need_promtool() {
     tools="$(cd "$tools" && pwd)"
     # The list of packages may be empty, as on a fresh machine; only root may fill it.
     [ "$(id -u)" != 0 ] || apt-get update -qq >&2
+    # What an earlier try may have left.
+    rm -f "$tools"/prometheus_*.deb
     (cd "$tools" && apt-get -qq -o APT::Sandbox::User=root download prometheus >&2) ||
         die "cannot download the package prometheus: run \`sudo apt-get update\` and try again"
     dpkg-deb -x "$tools"/prometheus_*.deb "$tools/prometheus"

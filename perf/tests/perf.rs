@@ -1,10 +1,16 @@
 //! Small real runs of the commands: all figures are there and make sense, and mistakes are named.
+//!
+//! Runs that measure need two cores that have little else to do: one for the server, one for the load. When perf itself
+//! says that the machine was too busy to measure, it is asked again; bounds are wide, for units and orders of magnitude.
 #![forbid(unsafe_code)]
 
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How often a machine that was too busy is asked again.
+const RETRIES: usize = 2;
 
 /// Runs that measure need both cores: one at a time.
 static CORES: Mutex<()> = Mutex::new(());
@@ -20,9 +26,20 @@ fn perf(words: &str) -> Output {
     command.output().expect("perf starts")
 }
 
+/// Whether perf could not keep its own schedule, or lost what it sent, too often for a figure.
+fn was_too_busy(output: &Output) -> bool {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    output.status.code() == Some(1) && errors.contains("count; the last that does not")
+}
+
 /// The last line of stdout, of a run that measured something.
 fn figures(words: &str) -> Value {
-    let output = perf(words);
+    let mut output = perf(words);
+    for _ in 0..RETRIES {
+        if was_too_busy(&output) {
+            output = perf(words);
+        }
+    }
     let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "perf {words}: {}\n{errors}", output.status);
     serde_json::from_str(out.lines().last().expect("perf says something")).expect("its last line is JSON")
@@ -61,20 +78,21 @@ fn check_net(transport: &str) {
     check(
         &figures,
         &[
-            ("us_per_client_tick", 1.0, 500.0),
-            ("floor_us", 0.5, 300.0),
-            ("ratio_to_floor", 1.0, 50.0),
-            ("user_us", 0.0, 500.0),
-            ("kernel_us", 0.0, 500.0),
-            ("rss_kib_per_connection", 1.0, 300.0),
-            ("handshakes_per_cpu_second", 50.0, 1e6),
-            ("standalone_acks_per_tick", 0.0, 0.2),
-            ("payloads_per_second", 3_600.0, 4_400.0),
-            ("inputs_per_second", 3_600.0, 4_400.0),
+            ("us_per_client_tick", 1.0, 2_000.0),
+            ("floor_us", 0.5, 2_000.0),
+            ("ratio_to_floor", 0.5, 100.0),
+            ("user_us", 0.0, 2_000.0),
+            ("kernel_us", 0.0, 2_000.0),
+            ("rss_kib_per_connection", 1.0, 1_000.0),
+            ("handshakes_per_cpu_second", 5.0, 1e6),
+            ("standalone_acks_per_tick", 0.0, 0.5),
+            ("payloads_per_second", 3_000.0, 5_000.0),
+            ("inputs_per_second", 3_000.0, 5_000.0),
+            // A window below 0.95 does not count, so perf would have said that the machine was too busy.
             ("inputs_sent_share", 0.95, 1.0),
             ("inputs_delivered_share", 0.95, 1.0),
             ("payloads_delivered_share", 0.95, 1.0),
-            ("spread.ratio_to_floor.min", 1.0, 50.0),
+            ("spread.ratio_to_floor.min", 0.5, 100.0),
             ("run_queue_ms", 0.0, 1e6),
             ("steal_ms", 0.0, 1e6),
         ],
@@ -103,24 +121,24 @@ fn a_whole_zone_is_measured_beside_its_parts() {
         &figures,
         &[
             ("clients", 30.0, 30.0),
-            ("us_per_client_tick", 1.0, 5_000.0),
-            ("us_per_client_second", 20.0, 100_000.0),
-            ("user_us", 0.0, 5_000.0),
-            ("kernel_us", 0.0, 5_000.0),
-            ("packets_per_client_second", 15.0, 45.0),
+            ("us_per_client_tick", 1.0, 20_000.0),
+            ("us_per_client_second", 20.0, 400_000.0),
+            ("user_us", 0.0, 20_000.0),
+            ("kernel_us", 0.0, 20_000.0),
+            ("packets_per_client_second", 5.0, 60.0),
             ("added_age_ms.p50", 0.0, 0.0),
             ("added_age_ms.p99", 0.0, 0.0),
-            ("tick_ms.p50", 0.01, 50.0),
-            ("tick_ms.p99", 0.01, 500.0),
-            ("tick_ms.max", 0.01, 2_000.0),
-            ("overruns", 0.0, 20.0),
-            ("snapshots_per_client_second", 15.0, 25.0),
-            ("snapshot_gap_ms.p99", 40.0, 1_000.0),
+            ("tick_ms.p50", 0.01, 500.0),
+            ("tick_ms.p99", 0.01, 5_000.0),
+            ("tick_ms.max", 0.01, 20_000.0),
+            ("overruns", 0.0, 100.0),
+            ("snapshots_per_client_second", 5.0, 30.0),
+            ("snapshot_gap_ms.p99", 20.0, 10_000.0),
             ("bytes_per_client_second", 50.0, 20_000.0),
             ("rss_kib_per_client", 1.0, 2_000.0),
-            ("ratio_to_parts", 0.1, 20.0),
-            ("parts.net_us", 1.0, 5_000.0),
-            ("parts.sim_us", 0.1, 5_000.0),
+            ("ratio_to_parts", 0.1, 100.0),
+            ("parts.net_us", 1.0, 20_000.0),
+            ("parts.sim_us", 0.1, 20_000.0),
             ("visible_mean", 1.0, 64.0),
             ("decode_errors", 0.0, 0.0),
         ],
@@ -137,8 +155,8 @@ fn the_machine_is_calibrated() {
             ("copy_gb_s", 0.1, 1_000.0),
             ("copy_bytes", 67_108_864.0, 67_108_864.0),
             ("loop_ms", 1.0, 1_000.0),
-            ("loop_ratio_to_best", 1.0, 10.0),
-            ("copy_ratio_to_best", 1.0, 10.0),
+            ("loop_ratio_to_best", 1.0, 100.0),
+            ("copy_ratio_to_best", 1.0, 100.0),
             ("run_queue_ms", 0.0, 1e6),
             ("steal_ms", 0.0, 1e6),
         ],

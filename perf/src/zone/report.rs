@@ -196,7 +196,7 @@ impl Report {
 
 fn tick_ms(turns: &[Turn]) -> anyhow::Result<TickMs> {
     let of = |name: &str| -> anyhow::Result<Middle> {
-        let read = |turn: &Turn| turn.zone.status["window"]["tick_ms"][name].as_f64();
+        let read = |turn: &Turn| turn.zone.tick_ms[name].as_f64();
         anyhow::ensure!(
             turns.iter().all(|turn| read(turn).is_some()),
             "the zone's status has no tick_ms.{name}"

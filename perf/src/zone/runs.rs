@@ -23,8 +23,11 @@ use std::time::{Duration, Instant};
 const SETTLE: Duration = Duration::from_secs(3);
 /// After a pause, until clocks, acknowledgements and rates have found their rhythm again.
 const WARM_UP: Duration = Duration::from_millis(1_200);
-/// A zone hands its histograms over once a second.
+/// A zone hands its histograms over once a second, and only whole seconds count: the first comes within two of them.
 const HANDED_OVER: Duration = Duration::from_millis(1_100);
+const HANDED_OVER_MAX: Duration = Duration::from_secs(10);
+/// How often it is asked for them.
+const ASKED_EVERY: Duration = Duration::from_millis(250);
 /// What is under way at the end of a window arrives within this.
 const AFTERMATH: Duration = Duration::from_millis(150);
 /// A world of thousands takes its time to be born and to find its shape.
@@ -59,8 +62,10 @@ pub(crate) struct Look {
     pub(crate) sent: Sent,
     /// 99 of 100 gaps between two snapshots of a client.
     pub(crate) gap_p99_ms: f64,
-    /// The zone's own figures at the end of the window.
+    /// The zone's own counts at the end of the window.
     pub(crate) status: Value,
+    /// Its ticks, as of its histograms: those of whole seconds, the last of which may end a little after the window.
+    pub(crate) tick_ms: Value,
     /// Packets and frames that the zone sent.
     pub(crate) n_packets_out: u64,
     /// How long it was.
@@ -245,11 +250,25 @@ impl Guests {
         let gap_p99_ms = self.crowd.gaps.at_quantile_ns(0.99) as f64 / 1e6;
         let after = self.ask(&zone.admin, &mut schedule, Admin::status)?;
         let n_packets_out = packets_out(&after).saturating_sub(packets_out(&status));
-        schedule.run(&mut self.crowd, Instant::now() + HANDED_OVER)?;
-        let after = self.ask(&zone.admin, &mut schedule, Admin::status)?;
+        let tick_ms = self.tick_ms(&zone.admin, &mut schedule)?;
         self.idle(AFTERMATH)?;
         zone.process.pause();
-        Ok(Look { used, counts, sent, gap_p99_ms, status: after, n_packets_out, seconds })
+        Ok(Look { used, counts, sent, gap_p99_ms, status: after, tick_ms, n_packets_out, seconds })
+    }
+
+    /// How long the window's ticks took, once the zone has handed them over.
+    fn tick_ms(&mut self, admin: &Admin, schedule: &mut Schedule) -> anyhow::Result<Value> {
+        schedule.run(&mut self.crowd, Instant::now() + HANDED_OVER)?;
+        let until = Instant::now() + HANDED_OVER_MAX;
+        while Instant::now() < until {
+            schedule.run(&mut self.crowd, Instant::now() + ASKED_EVERY)?;
+            let mut status = self.ask(admin, schedule, Admin::status)?;
+            let tick_ms = status["window"]["tick_ms"].take();
+            if tick_ms["p50"].as_f64().is_some_and(|ms| ms > 0.0) {
+                return Ok(tick_ms);
+            }
+        }
+        anyhow::bail!("the zone has handed over no histogram of the window within {HANDED_OVER_MAX:?}")
     }
 
     /// Asks the admin page on a thread of its own, while the traffic goes on.

@@ -2,7 +2,8 @@
 //!
 //! [`binary`] builds and finds the executables, [`zone`] is a running `arcane zone` with its admin page,
 //! [`honest`] a player whose snapshots are timed while others misbehave, [`rogue`] a connection that says
-//! whatever a test wants; [`python`] runs readers of other people. The tests are in `tests/process/`.
+//! whatever a test wants; [`python`] runs readers of other people; [`running`] ends every process with its test. The
+//! tests are in `tests/process/`.
 //!
 //! Time is real here: every wait polls for what it waits for and has a deadline that only a failure reaches.
 #![forbid(unsafe_code)]
@@ -13,12 +14,30 @@ pub mod herd;
 pub mod honest;
 pub mod python;
 pub mod rogue;
+pub mod running;
 pub mod zone;
 
 use std::time::{Duration, Instant};
 
 /// How often a wait looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A defect shows each time, a busy machine now and then.
+const ATTEMPTS: usize = 3;
+
+/// Tries what a busy machine may spoil, at most three times; `Err` says how it was spoilt.
+///
+/// # Panics
+/// If it was spoilt each time; with every reason.
+pub fn attempt<T>(mut once: impl FnMut() -> Result<T, String>) -> T {
+    let mut reasons = Vec::new();
+    while reasons.len() < ATTEMPTS {
+        match once() {
+            Ok(found) => return found,
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    panic!("spoilt {ATTEMPTS} times: {reasons:#?}");
+}
 
 /// Waits until `look` finds something.
 ///

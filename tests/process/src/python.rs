@@ -5,8 +5,17 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::binary;
+
 /// Names the interpreter; `scripts/test` sets it.
 const VARIABLE: &str = "TEST_PYTHON";
+
+/// Where `scripts/test` installs it.
+fn installed() -> PathBuf {
+    let program = binary::path("arcane");
+    let profile = program.parent().expect("executables are in a directory");
+    profile.with_file_name("venv").join("bin/python")
+}
 
 /// Runs a script of `tests/process/python` and returns the JSON that it prints.
 ///
@@ -15,8 +24,7 @@ const VARIABLE: &str = "TEST_PYTHON";
 #[must_use]
 pub fn run(script: &str, arguments: &[&Path]) -> Value {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python =
-        std::env::var_os(VARIABLE).map_or_else(|| top.join("../../target/venv/bin/python"), PathBuf::from);
+    let python = std::env::var_os(VARIABLE).map_or_else(installed, PathBuf::from);
     let output = Command::new(&python).arg(top.join("python").join(script)).args(arguments).output();
     let output = output.unwrap_or_else(|error| {
         panic!(

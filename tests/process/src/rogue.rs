@@ -10,7 +10,7 @@ use transport::{CloseReason, Link};
 
 use crate::zone::Zone;
 
-const ANSWER_MAX: Duration = Duration::from_secs(20);
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 const PASS: Duration = Duration::from_millis(10);
 
 /// One connection and everything that came over it.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use netproto::WIRE_MAJOR;
@@ -13,15 +13,18 @@ use tempfile::TempDir;
 use transport::Link;
 use transport::client::Target;
 
+use crate::running::{self, Running};
 use crate::{binary, wait_for};
 
 /// Building a world takes less; a busy machine is slow.
-const START_MAX: Duration = Duration::from_secs(30);
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+const START_MAX: Duration = Duration::from_secs(60);
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// Until a number of the status page is reached.
+const NUMBER_MAX: Duration = Duration::from_secs(60);
 
 /// One zone process. It is killed when dropped.
 pub struct Zone {
-    child: Child,
+    process: Running,
     dir: TempDir,
     /// Where players connect.
     pub listen: SocketAddr,
@@ -38,7 +41,7 @@ pub fn command(dir: &Path) -> Command {
 }
 
 fn command_of(program: &Path, dir: &Path) -> Command {
-    let mut command = Command::new(program);
+    let mut command = running::command(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ARCANE_")) {
         command.env_remove(name);
     }
@@ -83,7 +86,7 @@ impl Zone {
         let log = File::create(dir.path().join("log")).expect("a log file");
         let ready_file = dir.path().join("ready.json");
         command.args(flags).arg("--ready-file").arg(&ready_file).stderr(log);
-        let mut child = command.spawn().expect("the zone starts");
+        let mut process = Running::start(&mut command);
         let until = Instant::now() + START_MAX;
         let ready: Value = loop {
             if let Some(ready) =
@@ -91,16 +94,16 @@ impl Zone {
             {
                 break ready;
             }
-            let ended = child.try_wait().expect("the zone is our child");
+            let ended = process.ended();
             let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
             assert!(ended.is_none(), "the zone ended with {ended:?}:\n{}", log());
             assert!(Instant::now() < until, "the zone is not up after {START_MAX:?}:\n{}", log());
             std::thread::sleep(Duration::from_millis(10));
         };
-        assert_eq!(ready["pid"], child.id());
+        assert_eq!(ready["pid"], process.id());
         let addr = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
         let pin = ready["pin"].as_str().and_then(hex).expect("a pin of 32 bytes");
-        Self { child, dir, listen: addr("listen"), admin: addr("admin"), pin }
+        Self { process, dir, listen: addr("listen"), admin: addr("admin"), pin }
     }
 
     /// How a client reaches this zone.
@@ -150,9 +153,9 @@ impl Zone {
     /// Waits until a number of the status page is at least `least`; returns it.
     ///
     /// # Panics
-    /// If that takes more than 20 seconds.
+    /// If that takes more than a minute.
     pub fn wait_number(&self, pointer: &str, least: u64) -> u64 {
-        wait_for(&format!("{pointer} >= {least}"), Duration::from_secs(20), || {
+        wait_for(&format!("{pointer} >= {least}"), NUMBER_MAX, || {
             Some(self.number(pointer)).filter(|number| *number >= least)
         })
     }
@@ -162,9 +165,13 @@ impl Zone {
     /// # Panics
     /// If the zone is gone already.
     pub fn signal(&self, name: &str) {
-        let script = format!("kill -{name} {}", self.child.id());
-        let status = Command::new("/bin/sh").args(["-c", &script]).status().expect("a shell");
-        assert!(status.success(), "{script} failed");
+        self.process.signal(name);
+    }
+
+    /// The same; `false` if the zone is gone already.
+    #[must_use]
+    pub fn try_signal(&self, name: &str) -> bool {
+        self.process.try_signal(name)
     }
 
     /// Waits for the end.
@@ -172,13 +179,13 @@ impl Zone {
     /// # Panics
     /// If it does not come in time.
     pub fn wait_end(&mut self, at_most: Duration) -> ExitStatus {
-        wait_for("the zone's end", at_most, || self.child.try_wait().expect("the zone is our child"))
+        self.process.wait_end(at_most)
     }
 
     /// Whether it still runs.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the zone is our child").is_none()
+        self.process.ended().is_none()
     }
 
     /// What it has logged.
@@ -190,9 +197,7 @@ impl Zone {
 
 impl Drop for Zone {
     fn drop(&mut self) {
-        // Both fail only when the process is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill();
         if std::thread::panicking() {
             eprintln!("the zone's log:\n{}", self.log());
         }

@@ -48,8 +48,10 @@ pub(super) struct Clients {
 
 /// Looks at every connection once; `None` when the zone had no time to answer.
 pub(super) async fn look(gallery: &Gallery) -> Option<Vec<PeerRow>> {
-    let (mut rows, mut first) = (Vec::new(), 0);
+    let (mut rows, mut first) = (Vec::<PeerRow>::new(), 0);
     loop {
+        // The tick thread fills it, and is not to take memory.
+        rows.reserve(PLACES_PER_ASK as usize);
         let painted = gallery.ask(Wish::Peers { first, rows, is_more: false }).await?;
         let Wish::Peers { rows: seen, is_more, .. } = painted.wish else { return None };
         rows = seen;

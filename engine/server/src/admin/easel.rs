@@ -1,6 +1,6 @@
 //! How the admin thread looks into a running world: it asks, and the tick thread answers after its sends.
 //!
-//! An [`Ask`] brings the buffer that is to be filled, so the tick thread takes no memory. The queue is short, asks
+//! An [`Ask`] brings the buffer that is to be filled, with room for what comes, so the tick thread takes no memory. The queue is short, asks
 //! that find it full are dropped, and the tick thread answers a few per tick and only when it has time. A reader
 //! that goes away stops asking; nothing has to be cancelled.
 
@@ -23,9 +23,9 @@ pub(super) const PLACES_PER_ASK: u32 = 256;
 /// Frames on their way to be taken apart: a second's, and a few more.
 const SAMPLES: usize = 40;
 /// How often the admin thread looks for its answer; a tick is several times as long.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// A zone that does not answer within this is not looked at.
-const ANSWER_MAX: Duration = Duration::from_secs(1);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// How one connection is doing.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +99,11 @@ pub(super) fn open() -> (Easel, Gallery) {
 }
 
 impl Easel {
-    /// Answers what was asked since the last tick, as far as there is time until `deadline`; never waits. Call it
-    /// when everything of a tick has been sent.
+    /// Answers what was asked since the last tick, as far as there is time until `deadline`. Call it when everything of a
+    /// tick has been sent.
+    ///
+    /// It never waits for an ask, for an answer to be read, or for room. Inside of a queue it may spin for the moment in
+    /// which the admin thread takes or gives an entry.
     ///
     /// - Cost: nothing but a copy of one frame when nobody asks.
     pub fn paint(&self, world: &World, server: &Server, deadline: Instant) {
@@ -112,7 +115,7 @@ impl Easel {
             let Ok(Ask { mut wish, answer }) = self.asks.try_recv() else { return };
             let begun = Instant::now();
             wish.fill(world, server);
-            // Whoever asked may be gone; then the buffer goes with it.
+            // Whoever asked may be gone; then the buffer is given back to the allocator here. That is rare.
             let _ = answer.try_send(Painted { wish, took: begun.elapsed() });
         }
     }
@@ -161,8 +164,8 @@ impl Gallery {
         let (answer, answers) = bounded(1);
         self.asks.try_send(Ask { wish, answer }).ok()?;
         let until = Instant::now() + ANSWER_MAX;
-        // Looking now and then instead of being woken: the tick thread then takes no lock that this thread could
-        // hold while it waits for the core.
+        // Looking now and then instead of being woken: with nobody asleep in the queue the tick thread has nobody to
+        // wake, and so no list of sleepers to lock.
         while Instant::now() < until {
             tokio::time::sleep(LOOK_EVERY).await;
             if let Ok(painted) = answers.try_recv() {

@@ -3,7 +3,7 @@
 //!
 //! What is seen comes in two ways. [`board`] adds up what the tick reports; [`easel`] carries what the admin thread
 //! asks for to the tick thread, which answers between its ticks: pictures for `spectate`, connections for `clients`,
-//! frames for `bytes`. `routes` says what is asked under which path, `guard` who may ask; [`status`], `metrics` and
+//! frames for `bytes`. `routes` says what is asked under which path, `door` and `guard` who may ask; [`status`], `metrics` and
 //! `page` are the answers.
 
 pub mod board;
@@ -13,6 +13,7 @@ pub mod status;
 
 mod bytes;
 mod clients;
+mod door;
 mod drops;
 mod exposition;
 mod history;
@@ -36,6 +37,7 @@ use jobs::strain::Sight;
 use netproto::Refusal;
 
 use board::{Board, Numbers, Second, TickReport};
+use door::Door;
 use easel::{Easel, Gallery};
 use guard::Token;
 use looks::{Land, Looks};
@@ -77,7 +79,7 @@ impl Reporter {
         let mut walls = Vec::new();
         world.walls().tiles_to_bytes(0, world.walls().n_tiles(), &mut walls);
         // A zone has one world; a second one would have the same land.
-        let _ = self.desk.land.set(Land { side_mm: world.config().side_mm, walls });
+        let _ = self.desk.land.set(Land { side_mm: world.config().side_mm, walls: walls.into() });
     }
 }
 
@@ -173,7 +175,7 @@ async fn serve(listener: TcpListener, desk: Desk, token: Token) -> io::Result<()
             looker.look().await;
         }
     });
-    axum::serve(listener, routes::router(desk, token)).await
+    axum::serve(Door::new(listener), routes::router(desk, token)).await
 }
 
 /// Peers refused or closed, by reason.

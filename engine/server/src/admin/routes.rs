@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::board::Health;
-use super::easel::{Painted, Wish};
+use super::easel::{ANSWER_MAX, LOOK_EVERY, Painted, Wish};
 use super::guard::{self, Token};
 use super::{Desk, drops, metrics, page, spectate};
 
@@ -101,18 +101,30 @@ async fn drops_page(State(desk): State<Desk>) -> impl IntoResponse {
 }
 
 async fn map(State(desk): State<Desk>) -> Response {
-    let stale = desk.looks().take_spare(Instant::now());
-    if let Some(overview) = stale
-        && let Some(Painted { wish: Wish::Overview(overview), took }) =
+    let Some(land) = desk.land.get() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the world is not there yet\n").into_response();
+    };
+    let stale = desk.looks().take_spare(Instant::now(), land);
+    // Whoever comes while the very first overview is made gets that one too.
+    let mut until = Instant::now() + ANSWER_MAX;
+    if let Some(overview) = stale {
+        if let Some(Painted { wish: Wish::Overview(overview), took }) =
             desk.gallery.ask(Wish::Overview(overview)).await
-    {
-        desk.handle_picture(took);
-        desk.looks().handle_overview(Instant::now(), overview);
+        {
+            desk.handle_picture(took);
+            desk.looks().handle_overview(overview);
+        }
+        until = Instant::now();
     }
-    match desk.land.get().and_then(|land| desk.looks().map(land)) {
-        Some(map) => axum::Json(map).into_response(),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "the zone has no time for a picture\n").into_response(),
+    loop {
+        let map = desk.looks().map(land);
+        match map {
+            Some(map) => return axum::Json(map).into_response(),
+            None if Instant::now() >= until => break,
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
     }
+    (StatusCode::SERVICE_UNAVAILABLE, "the zone has no time for a picture\n").into_response()
 }
 
 async fn walls(State(desk): State<Desk>) -> Response {

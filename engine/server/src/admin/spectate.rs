@@ -4,23 +4,26 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use engine::picture::{Dots, Lens};
+use engine::picture::{DOTS_MAX, Dots, Lens};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::Desk;
 use super::easel::{Painted, Wish};
+use super::looks::room;
 
 /// Cameras that may look at once.
 const CAMERAS_MAX: usize = 8;
 /// At most five pictures a second.
 const PICTURE_EVERY: Duration = Duration::from_millis(200);
+/// A seat is given up after this. Pages take another one; who has gone to sleep does not keep it.
+const SEAT_MAX: Duration = Duration::from_secs(300);
 /// A rectangle may begin and end so far outside of the zone, m.
 const REACH_M: f64 = 10_000.0;
 
@@ -51,9 +54,13 @@ pub(super) async fn spectate(State(desk): State<Desk>, uri: Uri) -> Response {
     };
     let mut every = interval(PICTURE_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let camera = Camera { desk, lens, every, dots: Box::default(), _seat: seat };
+    let camera =
+        Camera { desk, lens, every, dots: Box::default(), until: Instant::now() + SEAT_MAX, _seat: seat };
     // The next picture is asked for when the last one has left: who reads slowly gets fewer.
     let events = futures_util::stream::unfold(camera, |mut camera| async move {
+        if Instant::now() >= camera.until {
+            return None;
+        }
         let event = camera.next().await;
         Some((Ok::<_, std::convert::Infallible>(event), camera))
     });
@@ -65,13 +72,17 @@ struct Camera {
     lens: Lens,
     every: Interval,
     dots: Box<Dots>,
+    until: Instant,
     _seat: OwnedSemaphorePermit,
 }
 
 impl Camera {
     async fn next(&mut self) -> String {
         self.every.tick().await;
-        let wish = Wish::Dots(self.lens, std::mem::take(&mut self.dots));
+        let mut dots = std::mem::take(&mut self.dots);
+        // The tick thread fills it, and is not to take memory.
+        room(&mut dots.dots, DOTS_MAX);
+        let wish = Wish::Dots(self.lens, dots);
         let Some(Painted { wish: Wish::Dots(_, dots), took }) = self.desk.gallery.ask(wish).await else {
             // A comment keeps the connection alive and says nothing.
             return ": the zone has no time for a picture\n\n".to_owned();

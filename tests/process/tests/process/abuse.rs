@@ -28,7 +28,7 @@ fn check(mut abuse: impl FnMut(&Zone, Rogue)) {
 
 /// Sends these datagrams until the zone closes the connection.
 fn send_until_closed(rogue: &mut Rogue, bytes: &[u8]) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while rogue.closed.is_none() {
         assert!(Instant::now() < until, "the zone does not mind");
         rogue.send_datagram(bytes);
@@ -114,7 +114,7 @@ fn a_repeated_command_counts_once() {
 #[test]
 fn a_flood_of_good_inputs_is_dropped_and_then_closed() {
     check(|zone, mut rogue| {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(60);
         while rogue.closed.is_none() {
             assert!(Instant::now() < until, "the zone does not mind");
             for _ in 0..10 {
@@ -205,7 +205,7 @@ fn clients_that_stop_reading_are_closed_as_silent() {
     // Nobody works on these connections any more; their sockets stay open.
     let silent = LINKS.map(|link| Rogue::enter(&zone, link));
     zone.wait_number("/attached", 3);
-    process_tests::wait_for("the end of both silent clients", Duration::from_secs(30), || {
+    process_tests::wait_for("the end of both silent clients", Duration::from_secs(60), || {
         let n_closed = zone.number("/refused/Silent") + zone.number("/sockets/closed_silence");
         (n_closed >= 2 && zone.number("/attached") == 1).then_some(())
     });

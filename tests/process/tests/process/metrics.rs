@@ -42,7 +42,7 @@ fn promtool_has_nothing_to_say_about_a_living_zone() {
     let zone = Zone::start();
     let _herd = Herd::enter(&zone, 6);
     zone.wait_number("/attached", 6);
-    let page = wait_for("round trips", Duration::from_secs(20), || {
+    let page = wait_for("round trips", Duration::from_secs(60), || {
         Some(zone.get("/metrics").1)
             .filter(|page| page.matches("arcane_client_rtt_p99_seconds{").count() == 2)
     });

@@ -2,14 +2,15 @@
 
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use process_tests::running::{self, Running};
 use process_tests::{binary, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 
 fn up(dir: &TempDir) -> Command {
-    let mut command = Command::new(binary::path("arcane"));
+    let mut command = running::command(binary::path("arcane"));
     command.args(["up", "--side-m", "128", "--creatures", "100", "--spawn-radius-m", "40", "--data-dir"]);
     command.arg(dir.path().join("up")).stdin(Stdio::null());
     command
@@ -56,17 +57,15 @@ fn a_realm_with_bots_runs_for_a_while_and_reports() {
 #[test]
 fn ctrl_c_drains_the_whole_realm() {
     let dir = TempDir::new().unwrap();
-    let mut child =
-        up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut realm =
+        Running::start(up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()));
     let note = dir.path().join("up/ready.json");
-    let ready: Value = wait_for("the realm", Duration::from_secs(30), || {
+    let ready: Value = wait_for("the realm", Duration::from_secs(60), || {
         serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
     });
-    let interrupt = format!("kill -INT {}", child.id());
-    assert!(Command::new("/bin/sh").args(["-c", &interrupt]).status().unwrap().success());
-    let begun = Instant::now();
-    let status = wait_for("the end", Duration::from_secs(20), || child.try_wait().unwrap());
-    assert!(status.success() && begun.elapsed() < Duration::from_secs(10), "{status}");
+    realm.signal("INT");
+    let status = realm.wait_end(Duration::from_secs(30));
+    assert!(status.success(), "{status}");
     let zone = std::path::PathBuf::from(format!("/proc/{}", ready["pid"]));
     assert!(!zone.exists(), "the zone was left behind");
 }
@@ -74,16 +73,15 @@ fn ctrl_c_drains_the_whole_realm() {
 #[test]
 fn a_realm_that_is_killed_leaves_no_zone_behind() {
     let dir = TempDir::new().unwrap();
-    let mut child =
-        up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut realm =
+        Running::start(up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()));
     let note = dir.path().join("up/ready.json");
-    let ready: Value = wait_for("the realm", Duration::from_secs(30), || {
+    let ready: Value = wait_for("the realm", Duration::from_secs(60), || {
         serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
     });
-    child.kill().unwrap();
-    child.wait().unwrap();
+    realm.kill();
     let state = std::path::PathBuf::from(format!("/proc/{}/stat", ready["pid"]));
-    wait_for("the end of the zone", Duration::from_secs(10), || {
+    wait_for("the end of the zone", Duration::from_secs(30), || {
         // Gone, or a zombie that nobody has waited for yet.
         let is_over = std::fs::read_to_string(&state).map_or(true, |stat| stat.contains(") Z "));
         is_over.then_some(())

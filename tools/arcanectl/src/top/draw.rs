@@ -181,11 +181,12 @@ fn ticks(picture: &Picture, columns: usize) -> Vec<Line> {
 fn stages_and_links(picture: &Picture, columns: usize) -> Vec<Line> {
     // A wide terminal has longer bars; the right half stays as wide as it is.
     let half = HALF + columns.saturating_sub(80).min(60);
-    let head = Line::default().add(Style::Bold, " STAGES, ms of CPU per tick");
+    let head = Line::default().add(Style::Bold, " STAGES, ms, mean of a second");
     let mut left = vec![head];
-    let rest = ("0 1 9", "sockets", picture.rest_ms());
+    // CPU and wall time cannot be subtracted from each other, so there is no line for what is none of the stages.
+    let whole = ("all", "tick, CPU", picture.tick_cpu_ms);
     let stages = STAGES.iter().zip(picture.stages_ms).map(|((name, what), ms)| (*name, *what, ms));
-    let all: Vec<_> = std::iter::once(rest).chain(stages).collect();
+    let all: Vec<_> = std::iter::once(whole).chain(stages).collect();
     let longest = all.iter().filter_map(|(_, _, ms)| *ms).fold(0.0, f64::max);
     for (name, what, stage_ms) in all {
         let bar = bar(stage_ms.unwrap_or(0.0) / longest.max(1e-9), half - 32);

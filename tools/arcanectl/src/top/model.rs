@@ -76,7 +76,7 @@ pub(super) struct Picture {
     pub(super) run_queue_ms: Option<f64>,
     pub(super) steal_ms: Option<f64>,
     pub(super) minor_faults: Option<f64>,
-    /// Mean of the last second, in ms.
+    /// CPU time of a tick and wall time of its stages, means of the last second, in ms.
     pub(super) tick_cpu_ms: Option<f64>,
     pub(super) stages_ms: [Option<f64>; STAGES.len()],
     /// QUIC and WebSocket.
@@ -128,12 +128,6 @@ impl Picture {
             tiles: tiles(&answers.map),
             cells: cells(&answers.map),
         }
-    }
-
-    /// What of a tick is none of the stages: sockets and the border.
-    pub(super) fn rest_ms(&self) -> Option<f64> {
-        let stages: f64 = self.stages_ms.iter().flatten().sum();
-        self.tick_cpu_ms.map(|tick| (tick - stages).max(0.0))
     }
 
     /// All of it for programs.
