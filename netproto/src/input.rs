@@ -78,7 +78,8 @@ mod tests {
             ..InputPacket::default()
         };
         packet.commands[1].movement = Move::Goal(Goal { x_mm: (1 << 22) - 1, y_mm: 0 });
-        packet.commands[2].deed = Some(Deed { swing: true, dash: true, aim: 255, area: true, shot: true, reach_64mm: 255 });
+        packet.commands[2].deed =
+            Some(Deed { swing: true, dash: true, aim: 255, area: true, shot: true, reach_64mm: 255 });
         packet
     }
 
