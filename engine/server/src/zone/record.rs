@@ -73,8 +73,6 @@ struct Page {
 #[derive(Default)]
 pub struct Recorder {
     line: Option<Line>,
-    /// Of a recording that was cut: it still writes what it has.
-    cut: Option<JoinHandle<()>>,
     digest_every: u32,
     /// How it goes.
     pub recorded: Recorded,
@@ -82,7 +80,8 @@ pub struct Recorder {
 
 /// What leads to the writer and back.
 struct Line {
-    full: Sender<Box<Page>>,
+    /// None once the recording was cut: the writer still writes what it has.
+    full: Option<Sender<Box<Page>>>,
     empty: Receiver<Box<Page>>,
     writer: JoinHandle<()>,
     /// Ticks are missing behind those handed over: the file gets no mark at its end.
@@ -123,8 +122,8 @@ impl Recorder {
             .name("record".to_owned())
             .spawn(move || write(file, writer, &path, (&filled, &spare), &knows_cut))
             .context("cannot start the thread that records")?;
-        let line = Some(Line { full, empty, writer, is_cut });
-        Ok(Self { line, cut: None, digest_every, recorded: Recorded::default() })
+        let line = Some(Line { full: Some(full), empty, writer, is_cut });
+        Ok(Self { line, digest_every, recorded: Recorded::default() })
     }
 
     /// Hands over the tick that was stepped last.
@@ -147,6 +146,7 @@ impl Recorder {
     /// False when the writer has ended, or is too far behind.
     fn hand_over(&mut self, world: &World, inputs: &[Input]) -> bool {
         let Some(line) = &self.line else { return false };
+        let Some(full) = &line.full else { return false };
         let Ok(mut page) = line.empty.try_recv() else {
             if !line.writer.is_finished() {
                 tracing::warn!(
@@ -159,7 +159,7 @@ impl Recorder {
         page.inputs.clear();
         page.inputs.extend_from_slice(inputs);
         page.outcome.take(world, world.now().is_multiple_of(self.digest_every));
-        match line.full.try_send(page) {
+        match full.try_send(page) {
             Ok(()) => true,
             // Its writer has said why. There are as many places as pages, so it is never full.
             Err(TrySendError::Disconnected(_) | TrySendError::Full(_)) => false,
@@ -168,19 +168,13 @@ impl Recorder {
 
     /// From now on ticks are missing: the writer ends when it has written what it has.
     fn cut(&mut self) {
-        let Some(line) = self.line.take() else { return };
+        let Some(line) = &mut self.line else { return };
         line.is_cut.store(true, Ordering::Release);
-        self.cut = Some(line.writer);
+        line.full = None;
     }
 
     /// Ends the recording: what was handed over is written, if that can be done in time.
     pub fn end(&mut self) {
-        if let Some(writer) = self.cut.take() {
-            let until = Instant::now() + END;
-            while !writer.is_finished() && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
         let Some(Line { full, empty, writer, .. }) = self.line.take() else { return };
         drop(full);
         let until = Instant::now() + END;
