@@ -37,4 +37,4 @@ pub use input::Input;
 pub use order::state_hash;
 pub use outbox::{Fact, FactBody};
 pub use tick::{Stage, tick, tick_timed};
-pub use world::{Counts, World, ZoneConfig};
+pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, World, ZoneConfig};

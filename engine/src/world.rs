@@ -20,6 +20,11 @@ use kernel::walker::Rules;
 use kernel::walls::{SIDE_MM_MAX, Walls};
 use std::hash::BuildHasherDefault;
 
+/// Bodies of players that a zone may be asked for from outside: by its settings, or by the header of a recording.
+pub const PLAYERS_MAX: u32 = 20_000;
+/// Dens likewise.
+pub const CREATURES_MAX: u32 = 200_000;
+
 /// What a zone is made with. The same configuration and inputs give the same zone, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZoneConfig {

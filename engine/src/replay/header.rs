@@ -1,7 +1,7 @@
 //! The first bytes of a recording: which world it was, and which build lived it.
 
 use super::bytes::{Bytes, Malformed};
-use crate::world::ZoneConfig;
+use crate::world::{CREATURES_MAX, PLAYERS_MAX, ZoneConfig};
 use kernel::walls::SIDE_MM_MAX;
 
 /// Length of a header.
@@ -12,8 +12,6 @@ const MAGIC: [u8; 8] = *b"ARCNPLAY";
 pub const FORMAT: u16 = 1;
 /// Room for the name of a build.
 const BUILD_BYTES_MAX: usize = 63;
-/// Rows of a zone at most: handles have 20 bits, two for each row.
-const ROWS_MAX: u64 = 1 << 19;
 
 /// What a recording is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,8 +156,8 @@ fn read_body(reader: &mut Bytes<'_>) -> Result<Header, Malformed> {
     if !matches!(ticks_per_second, 20 | 30) {
         return Err(Malformed::Bounds("the rate"));
     }
-    if u64::from(players_max) + u64::from(creatures) > ROWS_MAX - 128 {
-        return Err(Malformed::Bounds("the number of rows"));
+    if players_max > PLAYERS_MAX || creatures > CREATURES_MAX {
+        return Err(Malformed::Bounds("the number of players or creatures"));
     }
     if digest_every == 0 || n_build > BUILD_BYTES_MAX {
         return Err(Malformed::Bounds("the rhythm of digests or the build"));

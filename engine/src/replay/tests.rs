@@ -343,8 +343,8 @@ fn a_header_that_no_zone_has_is_refused_before_anything_is_built() {
     check(&|bad| bad.config.side_mm = i32::MAX);
     check(&|bad| bad.config.spawn_radius_mm = -1);
     check(&|bad| bad.config.ticks_per_second = 0);
-    check(&|bad| bad.config.players_max = u32::MAX);
-    check(&|bad| bad.config.creatures = 1 << 19);
+    check(&|bad| bad.config.players_max = crate::PLAYERS_MAX + 1);
+    check(&|bad| bad.config.creatures = crate::CREATURES_MAX + 1);
     check(&|bad| bad.digest_every = 0);
 }
 

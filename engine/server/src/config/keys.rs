@@ -72,13 +72,13 @@ pub const KEYS: [Key; 13] = [
     },
     Key {
         name: "zone.players_max",
-        kind: Kind::Whole { min: 1, max: 20_000, unit: "players" },
+        kind: Kind::Whole { min: 1, max: engine::PLAYERS_MAX as u64, unit: "players" },
         default: "600",
         doc: "Most players at once",
     },
     Key {
         name: "zone.creatures",
-        kind: Kind::Whole { min: 0, max: 200_000, unit: "creatures" },
+        kind: Kind::Whole { min: 0, max: engine::CREATURES_MAX as u64, unit: "creatures" },
         default: "2400",
         doc: "Creatures that live in the world",
     },
