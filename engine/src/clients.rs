@@ -281,7 +281,7 @@ impl Slots for Seats<'_> {
             slot,
             entity: columns.id[row].0,
             kind: columns.kind[row],
-            motion: columns.segment[row].fresh(self.tick).to_motion(),
+            motion: columns.segment_at(Row(row as u32), self.tick).to_motion(),
             vitals: Vitals::unpack(run(Vitals::GROUP)).expect(bounded),
             status: Status::unpack(run(Status::GROUP)).expect(bounded),
             look: Look::unpack(run(Look::GROUP)).expect(bounded),
@@ -290,11 +290,11 @@ impl Slots for Seats<'_> {
 
     #[inline]
     fn run(&self, group: usize, slot: u32) -> u64 {
-        let row = self.client.row(slot).at();
+        let row = self.client.row(slot);
         if group == Motion::GROUP {
-            self.columns.segment[row].fresh(self.tick).to_motion().pack()
+            self.columns.motion_run(row, self.tick)
         } else {
-            self.columns.shown[row].run(group)
+            self.columns.shown[row.at()].run(group)
         }
     }
 }

@@ -98,6 +98,20 @@ impl Columns {
         (self.x_mm[row.at()], self.y_mm[row.at()])
     }
 
+    /// The motion that clients are told of a row in a frame of `tick`.
+    #[must_use]
+    #[inline]
+    pub fn segment_at(&self, row: Row, tick: u32) -> Segment {
+        self.segment[row.at()].fresh(tick)
+    }
+
+    /// Its packed run, as it travels.
+    #[must_use]
+    #[inline]
+    pub fn motion_run(&self, row: Row, tick: u32) -> u64 {
+        self.segment_at(row, tick).to_motion().pack()
+    }
+
     /// Fills a hole with a new, unhurt entity that stands.
     pub fn spawn(
         &mut self,
