@@ -3,6 +3,7 @@
 use crate::ids::DurableId;
 use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
+use netproto::snapshot::ones;
 use netproto::{Command, Follow, Move, Steer};
 
 /// Everything that can happen to a zone from outside. A log of these replays it.
@@ -56,27 +57,57 @@ pub enum Verdict {
 
 /// One player's commands that wait for their ticks: exactly one is consumed per tick.
 #[derive(Clone, Debug, Default)]
+#[repr(C)] // what every tick touches comes first
 pub struct CommandQueue {
-    /// The command for tick t at `t % AHEAD_TICKS_MAX`; tick 0 is before time.
-    pub(crate) waiting: [(u32, Command); AHEAD_TICKS_MAX as usize],
     /// Bit k: the command of `now - k` has arrived.
     pub(crate) seen: u64,
-    pub(crate) last: Command,
-    pub(crate) n_repeats: u8,
     /// Tick of the newest command that was consumed; 0: none.
     pub newest_consumed: u32,
+    /// The tick that consumed last.
+    now: u32,
+    /// Bit k: the command of `now + AHEAD_TICKS_MAX - k` has arrived.
+    ahead: u8,
+    pub(crate) n_repeats: u8,
+    pub(crate) last: Command,
+    /// The command for tick t at `t % AHEAD_TICKS_MAX`.
+    waiting: [Command; AHEAD_TICKS_MAX as usize],
 }
 
+const _: () = assert!(AHEAD_TICKS_MAX == u8::BITS && SEEN_TICKS == u64::BITS);
+
 impl CommandQueue {
+    /// A packet arrives before tick `now + 1` is stepped. Returns how many of its commands are new, and how many of
+    /// these are refused.
+    ///
+    /// - Cost: one comparison for all commands that were here before, which most were.
+    pub fn take(&mut self, now: u32, packet: &InputPacket) -> (u32, u32) {
+        let lead = packet.tick.wrapping_sub(now);
+        let all = (1u64 << packet.n_commands) - 1;
+        let known = if lead <= AHEAD_TICKS_MAX {
+            (self.seen << AHEAD_TICKS_MAX | u64::from(self.ahead)) >> (AHEAD_TICKS_MAX - lead)
+        } else {
+            0
+        };
+        let (mut n_new, mut n_refused) = (0, 0);
+        for back in ones(all & !known) {
+            let command = &packet.commands[back as usize];
+            let verdict = self.accept(now, packet.tick.wrapping_sub(back), command);
+            n_new += u32::from(verdict != Verdict::Repeated);
+            n_refused += u32::from(verdict == Verdict::Refused);
+        }
+        (n_new, n_refused)
+    }
+
     /// A command for `tick` arrives before tick `now + 1` is stepped.
     pub fn accept(&mut self, now: u32, tick: u32, command: &Command) -> Verdict {
         let ahead = tick.wrapping_sub(now);
         if (1..=AHEAD_TICKS_MAX).contains(&ahead) {
-            let place = &mut self.waiting[(tick % AHEAD_TICKS_MAX) as usize];
-            if place.0 == tick {
+            let bit = 1 << (AHEAD_TICKS_MAX - ahead);
+            if self.ahead & bit != 0 {
                 return Verdict::Repeated;
             }
-            *place = (tick, *command);
+            self.ahead |= bit;
+            self.waiting[(tick % AHEAD_TICKS_MAX) as usize] = *command;
             return Verdict::Accepted;
         }
         let back = now.wrapping_sub(tick);
@@ -88,16 +119,25 @@ impl CommandQueue {
         if was_seen { Verdict::Repeated } else { Verdict::Refused }
     }
 
+    /// Commands that wait, with their ticks, in the order of their places.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (u32, &Command)> {
+        self.waiting.iter().enumerate().filter_map(|(place, command)| {
+            let after = (place as u32).wrapping_sub(self.now + 1) % AHEAD_TICKS_MAX;
+            let is_here = self.ahead << after >> (AHEAD_TICKS_MAX - 1) == 1;
+            is_here.then_some((self.now + 1 + after, command))
+        })
+    }
+
     /// The command that `now` consumes: the player's, or a made-up one.
     pub fn consume(&mut self, now: u32) -> Command {
-        let (tick, command) = self.waiting[(now % AHEAD_TICKS_MAX) as usize];
-        let is_here = tick == now && now != 0;
+        let is_here = self.ahead >> (AHEAD_TICKS_MAX - 1) == 1;
+        (self.now, self.ahead) = (now, self.ahead << 1);
         self.seen = self.seen << 1 | u64::from(is_here);
         if is_here {
             self.newest_consumed = now;
             self.n_repeats = 0;
-            self.last = command;
-            return command;
+            self.last = self.waiting[(now % AHEAD_TICKS_MAX) as usize];
+            return self.last;
         }
         if u32::from(self.n_repeats) == REPEATS_MAX {
             self.last = Command { movement: Move::Steer(Steer::default()), deed: None };
@@ -116,6 +156,7 @@ impl CommandQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::{Purpose, draw};
     use netproto::Goal;
 
     fn east() -> Command {
@@ -132,6 +173,36 @@ mod tests {
         }
         assert_eq!(queue.consume(15).movement, Move::Steer(Steer::default()));
         assert_eq!(queue.newest_consumed, 11);
+    }
+
+    #[test]
+    fn a_packet_is_judged_as_its_commands_are_one_by_one() {
+        let (mut whole, mut single) = (CommandQueue::default(), CommandQueue::default());
+        let chance = |now: u32, high| draw(5, now, 0, Purpose::Look) as u32 % high;
+        for now in 0..2_000u32 {
+            for salt in 0..chance(now, 4) {
+                let lead = chance(now * 4 + salt, if now % 7 == 0 { 90 } else { 14 });
+                let tick = (now + 10).wrapping_sub(lead);
+                let mut packet =
+                    InputPacket { tick, n_commands: 1 + ((salt + now) % 4) as u8, ..InputPacket::default() };
+                let aim = |tick: u32| Move::Steer(Steer { angle: tick % 256, speed: 3 });
+                for (back, command) in packet.commands.iter_mut().enumerate() {
+                    command.movement = aim(tick.wrapping_sub(back as u32));
+                }
+                let verdicts: Vec<Verdict> =
+                    packet.oldest_first().map(|(tick, command)| single.accept(now, tick, command)).collect();
+                let n_of = |of: &dyn Fn(&Verdict) -> bool| verdicts.iter().filter(|v| of(v)).count() as u32;
+                let expected = (n_of(&|v| *v != Verdict::Repeated), n_of(&|v| *v == Verdict::Refused));
+                assert_eq!(whole.take(now, &packet), expected, "tick {tick} in {now}");
+            }
+            assert_eq!(whole.consume(now + 1), single.consume(now + 1), "in tick {}", now + 1);
+            let ticks = |queue: &CommandQueue| queue.waiting().map(|(tick, _)| tick).collect::<Vec<u32>>();
+            assert_eq!((whole.seen, ticks(&whole)), (single.seen, ticks(&single)));
+            assert!(whole.waiting().all(|(tick, command)| {
+                (now + 2..=now + 9).contains(&tick)
+                    && command.movement == Move::Steer(Steer { angle: tick % 256, speed: 3 })
+            }));
+        }
     }
 
     #[test]

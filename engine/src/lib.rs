@@ -36,5 +36,5 @@ pub use ids::{DurableId, EntityId, Row};
 pub use input::Input;
 pub use order::state_hash;
 pub use outbox::{Fact, FactBody};
-pub use tick::{Stage, tick, tick_timed};
+pub use tick::{Mark, Stage, tick, tick_parts, tick_timed};
 pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, World, ZoneConfig};

@@ -78,6 +78,7 @@ fn swap(world: &mut World, a: usize, b: usize) {
         world.timeds.swap(a, b);
     } else {
         world.minds.swap(a - n_players, b - n_players);
+        world.wakes.swap(a - n_players, b - n_players);
     }
 }
 

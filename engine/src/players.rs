@@ -13,19 +13,14 @@ pub use timeds::{HIT_KEY, Pending, TimedCounts, Timeds};
 /// Attackers that claim a slot of their victim's view at most.
 pub const THREATS_MAX: usize = 16;
 
-/// One player, in step with the columns' player rows.
+/// One player, in step with the columns' player rows. What every tick touches comes first.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Player {
-    /// Who.
-    pub durable: DurableId,
     /// How the body is about to move.
     pub walker: Walker,
-    /// Newest path reply.
-    pub path: Path,
-    /// Commands that wait for their ticks.
-    pub queue: CommandQueue,
-    /// Tick and place of the newest goal that has no path yet.
-    pub asked: Option<(u32, (i32, i32))>,
+    /// Tick of the return from death; 0 while alive.
+    pub respawn_at: u32,
     /// First tick that answers a goal again.
     pub path_ready: u32,
     /// First tick that may swing.
@@ -34,16 +29,22 @@ pub struct Player {
     pub area_ready: u32,
     /// First tick that may shoot.
     pub shot_ready: u32,
-    /// Where the body appeared, and comes back to after death.
-    pub home: (i32, i32),
-    /// Tick of the return from death; 0 while alive.
-    pub respawn_at: u32,
-    /// Since when nobody steers; 0 while attached.
-    pub detached_at: u32,
     /// The own state shows something that a client cannot foresee.
     pub own_changed: bool,
     /// The body appeared in this tick: its client has heard nothing of what is announced around it.
     pub is_new_here: bool,
+    /// Tick and place of the newest goal that has no path yet.
+    pub asked: Option<(u32, (i32, i32))>,
+    /// Commands that wait for their ticks.
+    pub queue: CommandQueue,
+    /// Newest path reply.
+    pub path: Path,
+    /// Who.
+    pub durable: DurableId,
+    /// Where the body appeared, and comes back to after death.
+    pub home: (i32, i32),
+    /// Since when nobody steers; 0 while attached.
+    pub detached_at: u32,
     /// Who hit or hunts the player, and until which tick that counts.
     pub threats: [(EntityId, u32); THREATS_MAX],
 }

@@ -1,20 +1,19 @@
 //! One tick, phase by phase. There is no other way to change a world.
 
 use crate::clients::{self, Hall};
-use crate::ids::{DurableId, EntityId, Row};
-use crate::input::{CommandQueue, Input, Verdict};
+use crate::input::Input;
 use crate::interest::ALARM_MM;
 use crate::order;
-use crate::outbox::{Fact, FactBody};
-use crate::players::{Client, Player, Timeds};
 use crate::publish;
-use crate::step::casts::{self, Salvo};
-use crate::step::combat::{self, Wounds};
-use crate::step::{creatures, movement, players};
-use crate::world::{Scratch, Setting, World, spawn_place};
-use netproto::input::InputPacket;
-use netproto::peer::View;
-use netproto::{Kind, Refusal, Skill};
+use crate::step::LANE_ROWS;
+use crate::step::casts::{self, SALVO_CASTS, Salvo};
+use crate::step::creatures::{self, Wild};
+use crate::step::parts::{Runs, share_out};
+use crate::step::players::{self, Party};
+use crate::step::wounds::{self, Wounds};
+use crate::step::{combat, movement};
+use crate::world::{Scratch, World};
+use netproto::Skill;
 
 /// Phases of a tick, in order; the names are those of the histograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +36,15 @@ pub enum Stage {
     Clients,
 }
 
+/// The end of a part of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Of which stage.
+    pub stage: Stage,
+    /// All threads of the pool could take part; otherwise one did it alone.
+    pub is_parallel: bool,
+}
+
 impl Stage {
     /// All stages, in order.
     pub const ALL: [Self; 8] = [
@@ -57,8 +65,6 @@ impl Stage {
     }
 }
 
-/// How long a body waits for its player.
-pub const DETACHED_SECONDS: u32 = 30;
 /// Rows are put into spatial order every so many ticks.
 const ORDER_TICKS: u32 = 64;
 
@@ -74,37 +80,70 @@ pub fn tick(world: &mut World, inputs: &[Input]) {
 
 /// As [`tick`]; `done` is told the end of each stage, so that a caller with a clock can time them.
 pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stage)) {
+    step(world, inputs, |mark, is_last| {
+        if is_last {
+            done(mark.stage);
+        }
+    });
+}
+
+/// As [`tick`]; `done` is told the end of each part of each stage: what one thread does, and what all do together.
+pub fn tick_parts(world: &mut World, inputs: &[Input], mut done: impl FnMut(Mark)) {
+    step(world, inputs, |mark, _| done(mark));
+}
+
+/// Parts of one stage, told to whoever has a clock: a mark, and whether it is the stage's last.
+struct Marks<F>(Stage, F);
+
+impl<F: FnMut(Mark, bool)> Marks<F> {
+    fn part(&mut self, is_parallel: bool) {
+        (self.1)(Mark { stage: self.0, is_parallel }, false);
+    }
+
+    /// The last part of the stage is over, and the next stage begins.
+    fn end(&mut self, is_parallel: bool) {
+        (self.1)(Mark { stage: self.0, is_parallel }, true);
+        self.0 = Stage::ALL[(self.0 as usize + 1) % Stage::ALL.len()];
+    }
+}
+
+fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
+    let mut marks = Marks(Stage::Inputs, done);
     world.now += 1;
     world.scratch.facts.clear();
     world.scratch.alarms.clear();
-    for input in inputs {
-        world.take(input);
-    }
+    let packets = world.arrive(inputs, |is_parallel| marks.part(is_parallel));
     world.release_bodies();
-    world.consume_commands();
-    done(Stage::Inputs);
+    marks.part(false);
+    world.consume_commands(packets);
+    marks.part(true);
+    world.gather_from_players();
+    marks.end(false);
     movement::advance_all(&mut world.columns, &world.walls);
-    done(Stage::Move);
+    marks.end(true);
     world.think();
-    world.note_threats();
-    done(Stage::Creatures);
-    combat::find(&world.columns, &world.bins, &world.content, &mut world.scratch.player_lanes);
-    world.land_casts();
-    done(Stage::HitsFound);
-    world.apply_hits();
+    marks.part(true);
+    world.note_threats(|| marks.part(false));
+    marks.end(true);
+    world.find_hits();
+    world.land_casts(|is_parallel| marks.part(is_parallel));
+    marks.end(false);
+    world.apply_hits(|is_parallel| marks.part(is_parallel));
+    marks.part(true);
     world.bury_and_bear();
-    done(Stage::HitsApplied);
+    marks.end(false);
     publish::publish(&mut world.columns, world.now);
-    done(Stage::Publish);
+    marks.end(true);
     if world.now.is_multiple_of(ORDER_TICKS) {
         order::by_place(world);
     }
     world.bins.rebuild(&world.columns);
     world.raise_alarms();
-    done(Stage::Index);
+    marks.end(false);
     world.serve_clients();
-    done(Stage::Clients);
+    marks.part(true);
     world.count();
+    marks.end(false);
     #[cfg(debug_assertions)]
     if world.now.is_multiple_of(64) {
         world.check();
@@ -114,7 +153,7 @@ pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stag
 /// Fields of a world that are read while others are written.
 macro_rules! setting {
     ($world:expr) => {
-        Setting {
+        $crate::world::Setting {
             seed: $world.config.seed,
             now: $world.now,
             ticks_per_second: $world.config.ticks_per_second,
@@ -127,163 +166,77 @@ macro_rules! setting {
     };
 }
 
+pub(crate) use setting;
+
 impl World {
-    fn take(&mut self, input: &Input) {
-        match input {
-            Input::Join { player, in_flight_max, place } => self.join(*player, *in_flight_max, *place),
-            Input::Detach { player } => self.detach(*player),
-            Input::Leave { player } => self.leave(*player),
-            Input::Packet { player, margin_2ms, packet } => self.take_packet(*player, *margin_2ms, packet),
-        }
-    }
-
-    fn body(&self, player: DurableId) -> Option<Row> {
-        self.by_durable.get(&player).and_then(|id| self.handles.row_of(*id))
-    }
-
-    fn join(&mut self, player: DurableId, in_flight_max: u8, place: Option<(i32, i32)>) {
-        let old = self.body(player);
-        let Some(row) = old.or_else(|| self.enter(player, place)) else {
-            self.scratch.facts.push(Fact { player, body: FactBody::Refused(Refusal::Full) });
-            return;
-        };
-        let at = row.at();
-        self.players[at].detached_at = 0;
-        // A new connection counts its own commands: what the old one left behind is not for it to wait out.
-        self.players[at].queue = CommandQueue::default();
-        self.players[at].own_changed = true;
-        self.players[at].is_new_here = true;
-        self.timeds[at] = Timeds::default();
-        self.clients[at] = Client { view: View::new(in_flight_max), is_attached: true, ..Client::new() };
-        let body = FactBody::Joined { entity: self.columns.id[at], resumed: old.is_some() };
-        self.scratch.facts.push(Fact { player, body });
-    }
-
-    /// Gives a new player a body.
-    fn enter(&mut self, player: DurableId, place: Option<(i32, i32)>) -> Option<Row> {
-        let row = self.free_player_rows.pop()?;
-        let place = match place {
-            Some((x_mm, y_mm)) => self.walls.free_near(x_mm, y_mm),
-            None => spawn_place(&setting!(self), player),
-        };
-        let health = self.content.class.health;
-        let id = self.columns.spawn(&mut self.handles, row, Kind::Player, place, health);
-        self.columns.look[row.at()] = (player.low % 16) as u16 | 1 << 4;
-        self.players[row.at()] = Player::new(player, place, &self.rules);
-        self.by_durable.insert(player, id);
-        self.scratch.alarms.push(place);
-        Some(row)
-    }
-
-    fn detach(&mut self, player: DurableId) {
-        if let Some(row) = self.body(player) {
-            self.clients[row.at()].is_attached = false;
-            self.players[row.at()].detached_at = self.now;
-        }
-    }
-
-    fn leave(&mut self, player: DurableId) {
-        let Some(row) = self.body(player) else { return };
-        self.scratch.alarms.push(self.columns.place(row));
-        self.columns.despawn(&mut self.handles, row);
-        self.clients[row.at()].is_attached = false;
-        self.by_durable.remove(&player);
-        self.free_player_rows.push(row);
-        self.scratch.facts.push(Fact { player, body: FactBody::Left });
-    }
-
-    fn take_packet(&mut self, player: DurableId, margin_2ms: i8, packet: &InputPacket) {
-        let Some(row) = self.body(player) else {
-            self.counts.packets_stray += 1;
-            return;
-        };
-        let client = &mut self.clients[row.at()];
-        client.margin_2ms = margin_2ms;
-        // The newer acknowledgement says all that the older one said.
-        let is_newer = (packet.acks.newest as u16).wrapping_sub(client.acks.newest as u16) < 1 << 15;
-        if packet.acks.seen && (is_newer || !client.acks.seen) {
-            client.acks = packet.acks;
-        }
-        let queue = &mut self.players[row.at()].queue;
-        for (tick, command) in packet.oldest_first() {
-            // The command for the tick that is being stepped came in time.
-            let verdict = queue.accept(self.now - 1, tick, command);
-            self.counts.commands_received += u64::from(verdict != Verdict::Repeated);
-            self.counts.commands_refused += u64::from(verdict == Verdict::Refused);
-        }
-    }
-
-    /// Bodies whose players stayed away leave; looked for once a second.
-    fn release_bodies(&mut self) {
-        if !self.now.is_multiple_of(self.config.ticks_per_second) {
-            return;
-        }
-        let wait = DETACHED_SECONDS * self.config.ticks_per_second;
-        let (players, ids) = (&self.players, &self.columns.id);
-        let is_over = |at: &usize| {
-            let since = players[*at].detached_at;
-            ids[*at] != EntityId::NONE && since != 0 && since + wait <= self.now
-        };
-        // In the order of ids: handles are given back in it, and later ids must not depend on rows.
-        let mut over: Vec<DurableId> =
-            (0..players.len()).filter(is_over).map(|at| players[at].durable).collect();
-        over.sort_unstable();
-        for player in over {
-            self.leave(player);
-        }
-    }
-
-    fn consume_commands(&mut self) {
+    /// Every run of players by one job: its packets, then its commands.
+    fn consume_commands(&mut self, packets: &[Input]) {
         let setting = setting!(self);
-        let scratch = &mut self.scratch;
-        scratch.player_lanes.iter_mut().for_each(crate::step::Lane::clear);
-        players::consume(
-            &mut self.columns,
-            &mut self.players,
-            &mut scratch.player_lanes,
-            &scratch.paths,
-            &setting,
-        );
-        for lane in &scratch.player_lanes {
-            scratch.facts.extend_from_slice(&lane.facts);
-            scratch.alarms.extend_from_slice(&lane.alarms);
+        let Scratch { player_lanes, mail, paths, .. } = &mut self.scratch;
+        let party = Party {
+            players: &mut self.players,
+            clients: &mut self.clients,
+            lanes: player_lanes,
+            packets,
+            arrivals: mail.piles(),
+        };
+        players::consume(&mut self.columns, party, paths, &setting);
+    }
+
+    fn gather_from_players(&mut self) {
+        let Scratch { player_lanes, facts, alarms, .. } = &mut self.scratch;
+        for lane in player_lanes {
+            facts.extend_from_slice(&lane.facts);
+            alarms.extend_from_slice(&lane.alarms);
             self.counts.casts += lane.n_swings;
         }
+        self.count_commands();
     }
 
     fn think(&mut self) {
         let setting = setting!(self);
         let lanes = &mut self.scratch.creature_lanes;
-        lanes.iter_mut().for_each(crate::step::Lane::clear);
-        creatures::think_all(&mut self.columns, &mut self.minds, lanes, &self.bins, &self.handles, &setting);
+        let wild = Wild { minds: &mut self.minds, wakes: &mut self.wakes, lanes };
+        creatures::think_all(&mut self.columns, wild, &self.bins, &self.handles, &setting);
     }
 
     /// Whoever is hunted sees the hunter first. In the order of ids: places are few.
-    fn note_threats(&mut self) {
+    fn note_threats(&mut self, sorted: impl FnOnce()) {
         let until = self.now + combat::THREAT_SECONDS * self.config.ticks_per_second;
-        let scratch = &mut self.scratch;
-        scratch.threats.clear();
-        for lane in &scratch.creature_lanes {
-            scratch.threats.extend_from_slice(&lane.threats);
-        }
-        scratch.threats.sort_unstable();
-        for (target, hunter) in &scratch.threats {
-            if let Some(row) = self.handles.row_of(*target) {
-                self.players[row.at()].threaten(*hunter, until);
+        let Scratch { creature_lanes, threats, .. } = &mut self.scratch;
+        let found = creature_lanes.iter().flat_map(|lane| lane.threats.iter().copied());
+        threats.fill(found, |threat| threat.target_row.at() / LANE_ROWS);
+        sorted();
+        share_out((threats.piles(), Runs(&mut self.players, LANE_ROWS)), |chunk, (threats, players)| {
+            threats.items.sort_unstable();
+            for threat in threats.items.iter() {
+                players.0[threat.target_row.at() - chunk * LANE_ROWS].threaten(threat.hunter, until);
             }
-        }
+        });
+    }
+
+    fn find_hits(&mut self) {
+        let Scratch { player_lanes, nears, .. } = &mut self.scratch;
+        combat::find(&self.columns, &self.bins, &self.content, player_lanes, nears);
     }
 
     /// What was announced happens, and what is announced now joins it.
-    fn land_casts(&mut self) {
+    fn land_casts(&mut self, mut part: impl FnMut(bool)) {
         let setting = setting!(self);
-        let Scratch { player_lanes, creature_lanes, salvos, notices, .. } = &mut self.scratch;
+        let Scratch { player_lanes, creature_lanes, salvos, nears, notices, intents, .. } = &mut self.scratch;
         salvos.iter_mut().for_each(Salvo::clear);
+        casts::land(&self.casts, &self.columns, &self.bins, self.now, salvos, nears);
+        part(true);
         notices.clear();
-        casts::land(&self.casts, &self.columns, &self.bins, self.now, salvos);
+        casts::sweep(&mut self.casts, salvos, self.now, |notice| notices.push(notice));
+        intents.clear();
         let lanes = player_lanes.iter().chain(creature_lanes.iter());
-        let tell = |notice| notices.push(notice);
-        let first = casts::settle(&mut self.casts, salvos, lanes, &self.columns, &setting, tell);
+        lanes.for_each(|lane| intents.extend_from_slice(&lane.casts));
+        part(false);
+        let first = casts::add(&mut self.casts, intents, &self.columns, &setting);
+        part(true);
+        let n_max = salvos.len() * SALVO_CASTS;
+        casts::settle(&mut self.casts, first, n_max, |notice| notices.push(notice));
         notices.sort();
         for cast in &self.casts[first..] {
             let count =
@@ -292,29 +245,28 @@ impl World {
         }
     }
 
-    fn apply_hits(&mut self) {
+    fn apply_hits(&mut self, mut part: impl FnMut(bool)) {
         let setting = setting!(self);
-        let scratch = &mut self.scratch;
-        scratch.hits.clear();
-        for lane in scratch.player_lanes.iter().chain(&scratch.creature_lanes) {
-            scratch.hits.extend_from_slice(&lane.hits);
-        }
-        for salvo in &scratch.salvos {
-            scratch.hits.extend_from_slice(&salvo.hits);
-        }
-        let mut wounds = Wounds {
+        let Scratch { player_lanes, creature_lanes, salvos, blows, .. } = &mut self.scratch;
+        let lanes = player_lanes.iter().chain(creature_lanes.iter()).flat_map(|lane| &lane.hits);
+        blows.sort(lanes.chain(salvos.iter().flat_map(|salvo| &salvo.hits)));
+        part(false);
+        let wounds = Wounds {
             columns: &mut self.columns,
             players: &mut self.players,
-            clients: &mut self.clients,
-            timeds: &mut self.timeds,
             minds: &mut self.minds,
+            wakes: &mut self.wakes,
             handles: &self.handles,
         };
-        let toll = combat::apply(&mut scratch.hits, &mut wounds, &setting);
+        wounds::apply(blows, wounds, &setting);
+        part(true);
+        let toll = blows.sort_tellings();
+        part(false);
+        wounds::tell(blows, &self.clients, &mut self.timeds, player_lanes, &setting);
         self.counts.hits += toll.n_hits;
         self.counts.kills += toll.n_kills;
         self.counts.deaths += toll.n_deaths;
-        self.counts.timed_dropped += toll.n_untold;
+        self.counts.timed_dropped += player_lanes.iter().map(|lane| lane.n_untold).sum::<u64>();
     }
 
     /// Corpses vanish and dens fill again, in the order of dens: ids must not depend on rows.
@@ -380,7 +332,9 @@ impl World {
             counts.timed_dropped += desk.timed.dropped;
             counts.timed_expired += desk.timed.expired;
         }
-        counts.published += self.columns.changed.iter().map(|changed| u64::from(changed & 1)).sum::<u64>();
+        // A run is short enough for its sum to fit into a byte: 32 rows at a time.
+        let of_run = |run: &[u8]| u64::from(run.iter().map(|changed| changed & 1).sum::<u8>());
+        counts.published += self.columns.changed.chunks(128).map(of_run).sum::<u64>();
         counts.entity_ticks += self.bins.entries().len() as u64;
     }
 }

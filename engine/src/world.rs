@@ -12,9 +12,12 @@ use crate::outbox::Fact;
 use crate::path;
 use crate::players::{Client, Player, Timeds};
 use crate::rng::{Purpose, draw, within};
-use crate::step::casts::{self, Cast, SALVO_CASTS, Salvo};
+use crate::step::arrivals::Mail;
+use crate::step::casts::{self, Cast, Intent, SALVO_CASTS, Salvo};
 use crate::step::creatures::{Mind, State};
-use crate::step::{Hit, LANE_ROWS, Lane};
+use crate::step::parts::Piles;
+use crate::step::wounds::Blows;
+use crate::step::{LANE_ROWS, Lane, NEAR_WARM, Near, Threat, WILD_ROWS};
 use jobs::scratch::PerThread;
 use kernel::walker::Rules;
 use kernel::walls::{SIDE_MM_MAX, Walls};
@@ -58,6 +61,8 @@ pub struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) timeds: Vec<Timeds>,
     pub(crate) minds: Vec<Mind>,
+    /// When each mind has something to do: [`Mind::wakes`], kept so that a tick passes by all others.
+    pub(crate) wakes: Vec<u32>,
     pub(crate) casts: Vec<Cast>,
     pub(crate) by_durable: ByDurable<EntityId>,
     pub(crate) free_player_rows: Vec<Row>,
@@ -65,16 +70,24 @@ pub struct World {
     pub(crate) counts: Counts,
 }
 
+/// Packets for which there is room in a tick, for each player: more arrive after a pause only.
+const PACKETS_EACH: usize = 4;
+/// Hits likewise: somebody may land an area, and swing.
+const HITS_EACH: usize = 24;
+
 /// Memory that one tick uses and the next one uses again.
 pub(crate) struct Scratch {
     pub(crate) player_lanes: Vec<Lane>,
     pub(crate) creature_lanes: Vec<Lane>,
     pub(crate) paths: PerThread<path::Search>,
     pub(crate) views: PerThread<interest::Search>,
-    pub(crate) hits: Vec<Hit>,
+    pub(crate) mail: Mail,
+    pub(crate) blows: Blows,
     pub(crate) salvos: Vec<Salvo>,
+    pub(crate) nears: PerThread<Near>,
+    pub(crate) intents: Vec<Intent>,
     pub(crate) notices: Notices,
-    pub(crate) threats: Vec<(EntityId, EntityId)>,
+    pub(crate) threats: Piles<Threat>,
     pub(crate) rows: Vec<Row>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) alarms: Vec<(i32, i32)>,
@@ -187,6 +200,7 @@ impl World {
             clients: vec![Client::new(); n_players],
             timeds: vec![Timeds::default(); n_players],
             minds: vec![Mind { state: State::Gone, until: u32::MAX, ..Mind::default() }; n_rows - n_players],
+            wakes: vec![u32::MAX; n_rows - n_players],
             by_durable: ByDurable::with_capacity_and_hasher(n_players, BuildHasherDefault::default()),
             free_player_rows: (0..config.players_max).rev().map(Row).collect(),
             casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows),
@@ -229,6 +243,8 @@ impl World {
         let home = mind.home;
         self.columns.spawn(&mut self.handles, row, kind, home, health);
         self.columns.look[row.at()] = (look % 16) as u16 | ((1 + look / 16 % 20) << 4) as u16;
+        let at = row.at() - self.players.len();
+        self.wakes[at] = self.minds[at].wakes(self.now);
     }
 
     /// The tick that was stepped last.
@@ -331,6 +347,9 @@ impl World {
             let row = self.handles.row_of(*id).expect("a player has a body");
             assert_eq!(self.players[row.at()].durable, *durable, "row {row:?} is somebody else's");
         }
+        for (mind, wake) in self.minds.iter().zip(&self.wakes) {
+            assert_eq!(*wake, mind.wakes(self.now), "{mind:?} sleeps on or wakes too early");
+        }
         for client in self.clients.iter().filter(|client| client.is_attached) {
             client.view.check();
             for slot in client.view.slots() {
@@ -347,17 +366,22 @@ impl World {
 
 impl Scratch {
     fn new(n_players: usize, n_rows: usize, n_casts: usize, side_mm: i32) -> Self {
+        let n_creatures = n_rows - n_players;
         // Not `vec![warm; n]`: a clone has no spare room.
-        let lanes = |rows: usize| (0..rows.div_ceil(LANE_ROWS)).map(|_| Lane::warm()).collect();
+        let of_players = (0..n_players.div_ceil(LANE_ROWS)).map(|_| Lane::of_players());
+        let of_creatures = (0..n_creatures.div_ceil(WILD_ROWS)).map(|_| Lane::of_creatures());
         Self {
-            player_lanes: lanes(n_players),
-            creature_lanes: lanes(n_rows - n_players),
+            player_lanes: of_players.collect(),
+            creature_lanes: of_creatures.collect(),
             paths: PerThread::new(path::Search::default),
             views: PerThread::new(|| interest::Search::warm(n_rows)),
-            hits: Vec::with_capacity(n_rows.max(1024)),
+            mail: Mail::warm(n_players, PACKETS_EACH),
+            blows: Blows::warm(n_players, n_creatures, n_players * HITS_EACH + n_creatures),
             salvos: (0..n_casts.div_ceil(SALVO_CASTS).max(1)).map(|_| Salvo::warm()).collect(),
+            nears: PerThread::new(|| Vec::with_capacity(n_rows.min(NEAR_WARM))),
+            intents: Vec::with_capacity(2 * n_players + n_creatures),
             notices: Notices::warm(side_mm, 2 * n_players + n_rows),
-            threats: Vec::with_capacity(n_rows),
+            threats: Piles::warm(n_players.div_ceil(LANE_ROWS), n_creatures),
             rows: Vec::with_capacity(n_rows),
             facts: Vec::with_capacity(2 * n_players.max(64)),
             alarms: Vec::with_capacity(n_rows.max(64)),

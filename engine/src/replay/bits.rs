@@ -311,11 +311,10 @@ impl Bits for CommandQueue {
         self.seen.n_bits()
     }
     fn feed(&self, digest: &mut Digest) {
-        let Self { waiting, seen, last, n_repeats, newest_consumed } = self;
-        seen.feed(digest);
-        digest.add(u64::from(*newest_consumed) << 8 | u64::from(*n_repeats));
-        feed_command(last, digest);
-        for (tick, command) in waiting.iter().filter(|(tick, _)| tick > newest_consumed) {
+        self.seen.feed(digest);
+        digest.add(u64::from(self.newest_consumed) << 8 | u64::from(self.n_repeats));
+        feed_command(&self.last, digest);
+        for (tick, command) in self.waiting() {
             tick.feed(digest);
             feed_command(command, digest);
         }

@@ -181,7 +181,12 @@ fn flip_at(world: &mut World, at: usize, name: &str, bit: u32) -> bool {
     let n_players = world.players.len();
     let besides = match world.players.get_mut(at) {
         Some(player) => player.flip_in(name, bit),
-        None => world.minds[at - n_players].flip_in(name, bit),
+        None => {
+            let mind = &mut world.minds[at - n_players];
+            let is_flipped = mind.flip_in(name, bit);
+            world.wakes[at - n_players] = mind.wakes(world.now);
+            is_flipped
+        }
     };
     besides || flip_in(&mut world.columns, at, name, bit)
 }

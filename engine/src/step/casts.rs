@@ -5,7 +5,7 @@
 //! (tick, owner, skill), so nothing depends on rows.
 //! Source: docs/ARCHITECTURE.md "Casts", docs/PROTOCOL.md "Timed events".
 
-use super::{Hit, Lane};
+use super::{Hit, Near};
 use crate::bins::Bins;
 use crate::columns::Columns;
 use crate::content::{Content, Power, RADIUS_STEP_MM};
@@ -13,6 +13,7 @@ use crate::ids::{EntityId, Row};
 use crate::notices::Notice;
 use crate::players::Pending;
 use crate::world::Setting;
+use jobs::scratch::PerThread;
 use kernel::angle::polar;
 use kernel::flight::{self, STEPS_PER_TICK};
 use netproto::quantise::Segment;
@@ -22,6 +23,8 @@ use rayon::prelude::*;
 
 /// Casts of one job.
 pub const SALVO_CASTS: usize = 256;
+/// Intents of one job.
+const JOB_INTENTS: usize = 32;
 
 /// Somebody wants to cast; where from is known after the movement step.
 #[derive(Clone, Copy, Debug)]
@@ -197,7 +200,8 @@ pub struct Salvo {
     pub hits: Vec<Hit>,
     /// Casts of the job that ended in somebody, ascending.
     pub spent: Vec<u32>,
-    near: Vec<(i64, EntityId, Row)>,
+    /// Lent by the thread.
+    near: Near,
 }
 
 impl Salvo {
@@ -205,7 +209,7 @@ impl Salvo {
     #[must_use]
     pub fn warm() -> Self {
         let hits = Vec::with_capacity(16 * SALVO_CASTS);
-        Self { hits, spent: Vec::with_capacity(SALVO_CASTS), near: Vec::with_capacity(1024) }
+        Self { hits, spent: Vec::with_capacity(SALVO_CASTS), near: Vec::new() }
     }
 
     /// Empties the salvo for the next tick and keeps its memory.
@@ -219,8 +223,17 @@ impl Salvo {
 ///
 /// - Shapes: one salvo per [`SALVO_CASTS`] casts.
 /// - Cost: a comparison for most casts, one search per impact and per flight; salvos in parallel.
-pub fn land(casts: &[Cast], columns: &Columns, bins: &Bins, now: u32, salvos: &mut [Salvo]) {
+pub fn land(
+    casts: &[Cast],
+    columns: &Columns,
+    bins: &Bins,
+    now: u32,
+    salvos: &mut [Salvo],
+    nears: &PerThread<Near>,
+) {
     (casts.par_chunks(SALVO_CASTS), salvos.par_iter_mut()).into_par_iter().for_each(|(casts, salvo)| {
+        let mut near = nears.mine();
+        std::mem::swap(&mut salvo.near, &mut near);
         for (at, cast) in casts.iter().enumerate() {
             match cast.shape {
                 Shape::Circle { radius_mm, impact, targets_max } if impact == now => {
@@ -232,6 +245,7 @@ pub fn land(casts: &[Cast], columns: &Columns, bins: &Bins, now: u32, salvos: &m
                 _ => {}
             }
         }
+        std::mem::swap(&mut salvo.near, &mut near);
     });
 }
 
@@ -272,7 +286,7 @@ impl Salvo {
             (d2 <= radius2).then_some(d2)
         });
         if targets_max != 0 && self.near.len() > targets_max {
-            self.near.sort_unstable_by_key(|(d2, id, _)| (*d2, *id));
+            self.near.select_nth_unstable_by_key(targets_max, |(d2, id, _)| (*d2, *id));
             self.near.truncate(targets_max);
         }
         let (source, power) = (cast.owner, cast.power);
@@ -324,20 +338,10 @@ fn square(mm: i32) -> i64 {
     i64::from(mm) * i64::from(mm)
 }
 
-/// Between the barriers of 4a and 4b: what has happened goes, what was intended in this tick comes, and notices are
-/// written of both. Returns where the new ones begin.
+/// After 4a, what has happened goes; notices are written of flights that ended in somebody.
 ///
-/// - Shapes: `casts` stays in the order of (tick, owner, skill).
-/// - Cost: one pass over all casts, a sort of the new ones; no allocation after warm-up.
-pub fn settle<'a>(
-    casts: &mut Vec<Cast>,
-    salvos: &[Salvo],
-    lanes: impl Iterator<Item = &'a Lane>,
-    columns: &Columns,
-    setting: &Setting<'_>,
-    mut tell: impl FnMut(Notice),
-) -> usize {
-    let now = setting.now;
+/// - Cost: one pass over all casts.
+pub fn sweep(casts: &mut Vec<Cast>, salvos: &[Salvo], now: u32, mut tell: impl FnMut(Notice)) {
     let mut kept = 0;
     for at in 0..casts.len() {
         let (salvo, place) = (&salvos[at / SALVO_CASTS], (at % SALVO_CASTS) as u32);
@@ -350,13 +354,33 @@ pub fn settle<'a>(
         }
     }
     casts.truncate(kept);
-    for lane in lanes {
-        casts.extend(lane.casts.iter().map(|intent| Cast::new(intent, columns, setting)));
-    }
-    casts[kept..].sort_unstable_by_key(|cast| (cast.owner, cast.skill));
-    casts.truncate(salvos.len() * SALVO_CASTS); // bodies that come and go may leave more behind than there is room for
-    casts[kept..].iter().map(Cast::notice).for_each(tell);
+}
+
+/// What was intended in this tick comes. Returns where the new casts begin, in the order of lanes.
+///
+/// - Cost: intents in parallel: a flight looks for walls on its way.
+pub fn add(casts: &mut Vec<Cast>, intents: &[Intent], columns: &Columns, setting: &Setting<'_>) -> usize {
+    let kept = casts.len();
+    let Some(first) = intents.first() else { return kept };
+    casts.resize(kept + intents.len(), Cast::new(first, columns, setting));
+    (casts[kept..].par_chunks_mut(JOB_INTENTS), intents.par_chunks(JOB_INTENTS)).into_par_iter().for_each(
+        |(casts, intents)| {
+            for (cast, intent) in casts.iter_mut().zip(intents) {
+                *cast = Cast::new(intent, columns, setting);
+            }
+        },
+    );
     kept
+}
+
+/// Puts the new casts into an order that knows no rows, and writes notices of them.
+///
+/// - Shapes: `casts` stays in the order of (tick, owner, skill), and below `n_max`.
+/// - Cost: a sort of the new ones; no allocation after warm-up.
+pub fn settle(casts: &mut Vec<Cast>, kept: usize, n_max: usize, tell: impl FnMut(Notice)) {
+    casts[kept..].sort_unstable_by_key(|cast| (cast.owner, cast.skill));
+    casts.truncate(n_max); // bodies that come and go may leave more behind than there is room for
+    casts[kept..].iter().map(Cast::notice).for_each(tell);
 }
 
 /// Casts of one class that can be under way at once, for memory: per player, per creature.

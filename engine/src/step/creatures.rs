@@ -1,17 +1,19 @@
 //! Phase 3b: what the wild wants. A creature thinks now and then; in between it keeps its velocity.
 
 use super::casts::Intent;
-use super::{Hit, LANE_ROWS, Lane};
+use super::parts::{Read, Runs, share_out};
+use super::{Hit, Lane, Threat, WILD_ROWS};
 use crate::bins::Bins;
 use crate::columns::Columns;
 use crate::content::{Creature, Temper};
 use crate::ids::{EntityId, Handles, Row};
 use crate::rng::{Purpose, draw, within};
 use crate::world::Setting;
+use jobs::cpu::{Task, widest};
 use kernel::angle;
 use kernel::walker::towards;
+use netproto::snapshot::ones;
 use netproto::{Action, Kind};
-use rayon::prelude::*;
 
 /// A creature at ease thinks every so many ticks, an excited one every [`THINK_FAST`].
 const THINK_SLOW: u32 = 16;
@@ -85,6 +87,21 @@ impl Mind {
     pub fn die(&mut self, until: u32) {
         (self.state, self.until, self.bite_at, self.slam_at) = (State::Corpse, until, 0, 0);
     }
+
+    /// The first tick after `now` in which there is something for it to do, unless somebody changes it before.
+    #[must_use]
+    pub fn wakes(&self, now: u32) -> u32 {
+        let turn = |after: u32, every: u32| after + (after.wrapping_add(self.den).wrapping_neg() % every);
+        let next = now + 1;
+        // Who has announced a slam or a bite stands until then.
+        let free = self.slam_at.max(next);
+        match self.state {
+            State::Corpse | State::Gone => self.until.max(next),
+            _ if self.bite_at != 0 => self.bite_at.max(free),
+            State::Chase | State::Flee => turn(free, THINK_FAST),
+            State::Rest | State::Wander => turn(free, THINK_SLOW),
+        }
+    }
 }
 
 /// A creature was hit: by its temper it runs away or strikes back.
@@ -116,49 +133,82 @@ struct Body<'a> {
     facing: &'a mut u8,
 }
 
-/// Steps all minds.
+/// All minds and what lies beside them, by creature row.
+pub struct Wild<'a> {
+    /// What creatures remember.
+    pub minds: &'a mut [Mind],
+    /// [`Mind::wakes`] of each.
+    pub wakes: &'a mut [u32],
+    /// One per [`WILD_ROWS`] creatures.
+    pub lanes: &'a mut [Lane],
+}
+
+/// Steps the minds whose tick has come.
 ///
-/// - Shapes: one lane per [`LANE_ROWS`] creatures; reads the index of the last tick.
+/// - Shapes: reads the index of the last tick.
 /// - Cost: a comparison for most creatures; one search around each that thinks.
-pub fn think_all(
-    columns: &mut Columns,
-    minds: &mut [Mind],
-    lanes: &mut [Lane],
-    bins: &Bins,
-    handles: &Handles,
-    setting: &Setting,
-) {
-    let first = columns.n_players_max();
+pub fn think_all(columns: &mut Columns, wild: Wild<'_>, bins: &Bins, handles: &Handles, setting: &Setting) {
+    let (first, n) = (columns.n_players_max(), WILD_ROWS);
     let Columns { id, x_mm, y_mm, health, kind, vx, vy, action, action_until, facing, .. } = columns;
     let scene = Scene { id, x_mm, y_mm, health, n_players_max: first, bins, handles, setting };
-    let n = LANE_ROWS;
-    (
-        minds.par_chunks_mut(n),
-        kind[first..].par_chunks(n),
-        vx[first..].par_chunks_mut(n),
-        vy[first..].par_chunks_mut(n),
-        action[first..].par_chunks_mut(n),
-        action_until[first..].par_chunks_mut(n),
-        facing[first..].par_chunks_mut(n),
-        lanes.par_iter_mut(),
-    )
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(chunk, (minds, kind, vx, vy, action, action_until, facing, lane))| {
-            for (at, mind) in minds.iter_mut().enumerate() {
-                let row = Row((first + chunk * n + at) as u32);
-                let body = Body {
-                    row,
-                    kind: kind[at],
-                    vx: &mut vx[at],
-                    vy: &mut vy[at],
-                    action: &mut action[at],
-                    action_until: &mut action_until[at],
-                    facing: &mut facing[at],
-                };
-                step(mind, body, &scene, lane);
-            }
-        });
+    let parts = (
+        Runs(wild.wakes, n),
+        Runs(wild.minds, n),
+        Runs(wild.lanes, 1),
+        Read(&kind[first..], n),
+        Runs(&mut vx[first..], n),
+        Runs(&mut vy[first..], n),
+        Runs(&mut action[first..], n),
+        Runs(&mut action_until[first..], n),
+        Runs(&mut facing[first..], n),
+    );
+    share_out(parts, |chunk, (wakes, minds, lane, kind, vx, vy, action, action_until, facing)| {
+        let lane = &mut lane.0[0];
+        lane.clear();
+        let due = widest(Due { wakes: wakes.0, now: setting.now });
+        for at in due
+            .iter()
+            .enumerate()
+            .flat_map(|(block, due)| ones(*due).map(move |bit| block * 64 + bit as usize))
+        {
+            let body = Body {
+                row: Row((first + chunk * n + at) as u32),
+                kind: kind.0[at],
+                vx: &mut vx.0[at],
+                vy: &mut vy.0[at],
+                action: &mut action.0[at],
+                action_until: &mut action_until.0[at],
+                facing: &mut facing.0[at],
+            };
+            let mind = &mut minds.0[at];
+            step(mind, body, &scene, lane);
+            wakes.0[at] = mind.wakes(setting.now);
+        }
+    });
+}
+
+/// Which minds of a run have something to do, a bit for each.
+struct Due<'a> {
+    wakes: &'a [u32],
+    now: u32,
+}
+
+impl Task for Due<'_> {
+    type Output = [u64; WILD_ROWS / 64];
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        // Moves the lowest bit of each byte of a word into its highest byte, in order.
+        const TO_BITS: u64 = 0x0102_0408_1020_4080;
+        let mut due = [0; WILD_ROWS / 64];
+        for (due, wakes) in due.iter_mut().zip(self.wakes.as_chunks::<64>().0) {
+            let is_due = wakes.map(|wake| u8::from(wake <= self.now));
+            let bytes = is_due.as_chunks::<8>().0.iter().rev();
+            *due =
+                bytes.fold(0, |due, eight| due << 8 | u64::from_le_bytes(*eight).wrapping_mul(TO_BITS) >> 56);
+        }
+        due
+    }
 }
 
 fn step(mind: &mut Mind, mut body: Body<'_>, scene: &Scene<'_>, lane: &mut Lane) {
@@ -228,9 +278,10 @@ impl Body<'_> {
         let creature = *self.creature(scene);
         let now = scene.setting.now;
         let place = scene.place(self.row);
-        let target = scene.living(mind.target).map(|row| scene.place(row));
+        let target = scene.living(mind.target).map(|row| (row, scene.place(row)));
         let far = i64::from(creature.notice_mm) * 2;
-        let Some(target) = target.filter(|target| mind.until > now && distance2(place, *target) < far * far)
+        let Some((target_row, target)) =
+            target.filter(|target| mind.until > now && distance2(place, target.1) < far * far)
         else {
             (mind.state, mind.until, mind.target) = (State::Rest, now + THINK_SLOW, EntityId::NONE);
             return self.go((0, 0));
@@ -240,7 +291,7 @@ impl Body<'_> {
         if mind.state == State::Flee {
             return self.go((push.0 - ahead.0, push.1 - ahead.1));
         }
-        lane.threats.push((mind.target, scene.id[self.row.at()]));
+        lane.threats.push(Threat { target_row, hunter: scene.id[self.row.at()] });
         if self.slam(mind, target, scene, lane) {
             return;
         }
@@ -349,6 +400,43 @@ fn distance2(a: (i32, i32), b: (i32, i32)) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exactly_the_minds_whose_tick_has_come_are_due() {
+        let wakes: Vec<u32> = (0..192u32).map(|at| at * 37 % 64).collect();
+        let due = Due { wakes: &wakes, now: 20 }.run();
+        for (at, wake) in wakes.iter().enumerate() {
+            assert_eq!(due[at / 64] >> (at % 64) & 1 == 1, *wake <= 20, "row {at}");
+        }
+        assert!(due[3..].iter().all(|due| *due == 0));
+    }
+
+    #[test]
+    fn a_mind_wakes_in_the_first_tick_in_which_it_would_do_something() {
+        let state = |at: usize| State::ALL[at % State::ALL.len()];
+        for at in 0..3_000u32 {
+            let some = |salt: u32, high| within(draw(4, salt, at, Purpose::Den), 0, high) as u32;
+            let now = 100 + some(0, 40);
+            let mind = Mind {
+                state: state(at as usize),
+                until: some(1, 200),
+                den: some(2, 1_000),
+                bite_at: if at % 3 == 0 { some(3, 200) } else { 0 },
+                slam_at: if at % 5 == 0 { some(4, 200) } else { 0 },
+                ..Mind::default()
+            };
+            // As it would be with a look at every mind in every tick.
+            let acts = |tick: u32| match mind.state {
+                State::Corpse | State::Gone => mind.until <= tick,
+                _ if mind.slam_at > tick => false,
+                _ if mind.bite_at != 0 => mind.bite_at <= tick,
+                State::Chase | State::Flee => is_turn(mind.den, tick, THINK_FAST),
+                State::Rest | State::Wander => is_turn(mind.den, tick, THINK_SLOW),
+            };
+            let first = (now + 1..now + 300).find(|tick| acts(*tick));
+            assert_eq!(Some(mind.wakes(now)), first, "{mind:?} in tick {now}");
+        }
+    }
 
     #[test]
     fn neighbours_push_apart_and_far_ones_do_not() {

@@ -1,21 +1,27 @@
 //! Phases 2 to 4: what players and creatures want, how it moves them, whom it hurts.
 //!
-//! [`players`] consumes commands, [`movement`] moves every row, [`creatures`] decides for the wild,
-//! [`casts`] are what was announced and has yet to happen, [`combat`] finds and applies hits. What happens to others is written to [`Lane`]s, one per run of rows,
-//! and applied after a barrier in an order that knows entities, not rows.
+//! [`arrivals`] lets inputs in, [`players`] consumes commands, [`movement`] moves every row, [`creatures`] decides for
+//! the wild, [`casts`] are what was announced and has yet to happen, [`combat`] finds hits and [`wounds`] applies them.
+//! What happens to others is written to [`Lane`]s, one per run of rows, sorted by whom it concerns ([`parts`]), and
+//! applied after a barrier in an order that knows entities, not rows.
+pub mod arrivals;
 pub mod casts;
 pub mod combat;
 pub mod creatures;
 pub mod movement;
+pub mod parts;
 pub mod players;
+pub mod wounds;
 
 use crate::content::Power;
 use crate::ids::{EntityId, Row};
 use crate::outbox::Fact;
 use casts::Intent;
 
-/// Rows of one job: a lane is written by one thread.
+/// Players of one job: a lane is written by one thread.
 pub const LANE_ROWS: usize = 128;
+/// Creatures of one job: most of them cost a comparison.
+pub const WILD_ROWS: usize = 512;
 
 /// Somebody is about to be hurt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +45,20 @@ pub struct Swing {
     pub aim: u8,
 }
 
+/// A player is hunted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Threat {
+    /// The player's row in this tick.
+    pub target_row: Row,
+    /// Who hunts.
+    pub hunter: EntityId,
+}
+
+/// Targets in reach with their squared distances, while the nearest are looked for: memory of a thread.
+pub type Near = Vec<(i64, EntityId, Row)>;
+/// As many may stand in reach of one place without an allocation.
+pub const NEAR_WARM: usize = 8192;
+
 /// What one job leaves for after the barrier. Reused every tick.
 #[derive(Debug)]
 pub struct Lane {
@@ -49,7 +69,7 @@ pub struct Lane {
     /// Hits found.
     pub hits: Vec<Hit>,
     /// Who is hunted, and by whom.
-    pub threats: Vec<(EntityId, EntityId)>,
+    pub threats: Vec<Threat>,
     /// Facts for players, in row order.
     pub facts: Vec<Fact>,
     /// Places where something appeared, vanished or jumped: viewers near by look again.
@@ -58,10 +78,16 @@ pub struct Lane {
     pub ended: Vec<Row>,
     /// Creatures that come back.
     pub reborn: Vec<Row>,
-    /// Near targets, while a swing looks for the nearest.
-    pub near: Vec<(i64, EntityId, Row)>,
-    /// Commands consumed, for the counters.
+    /// Near targets, while a swing looks for the nearest: lent by the thread.
+    pub near: Near,
+    /// Swings, for the counters.
     pub n_swings: u64,
+    /// Commands that arrived, each once.
+    pub n_received: u64,
+    /// Of these, for a tick that was over or too far ahead.
+    pub n_refused: u64,
+    /// Timed events that gave way to hits.
+    pub n_untold: u64,
 }
 
 impl Lane {
@@ -75,23 +101,50 @@ impl Lane {
         self.alarms.clear();
         self.ended.clear();
         self.reborn.clear();
-        self.n_swings = 0;
+        (self.n_swings, self.n_received, self.n_refused, self.n_untold) = (0, 0, 0, 0);
     }
 
-    /// A lane that will not allocate in an ordinary tick.
+    /// A lane of players that will not allocate in an ordinary tick.
     #[must_use]
-    pub fn warm() -> Self {
+    pub fn of_players() -> Self {
         Self {
             swings: Vec::with_capacity(LANE_ROWS),
             casts: Vec::with_capacity(2 * LANE_ROWS),
             hits: Vec::with_capacity(LANE_ROWS * 4),
-            threats: Vec::with_capacity(LANE_ROWS),
             facts: Vec::with_capacity(LANE_ROWS),
-            alarms: Vec::with_capacity(LANE_ROWS),
-            ended: Vec::with_capacity(LANE_ROWS),
-            reborn: Vec::with_capacity(LANE_ROWS),
-            near: Vec::with_capacity(1024),
+            alarms: Vec::with_capacity(2 * LANE_ROWS),
+            ..Self::bare()
+        }
+    }
+
+    /// A lane of creatures likewise.
+    #[must_use]
+    pub fn of_creatures() -> Self {
+        Self {
+            casts: Vec::with_capacity(WILD_ROWS),
+            hits: Vec::with_capacity(WILD_ROWS),
+            threats: Vec::with_capacity(WILD_ROWS),
+            ended: Vec::with_capacity(WILD_ROWS),
+            reborn: Vec::with_capacity(WILD_ROWS),
+            ..Self::bare()
+        }
+    }
+
+    fn bare() -> Self {
+        Self {
+            swings: Vec::new(),
+            casts: Vec::new(),
+            hits: Vec::new(),
+            threats: Vec::new(),
+            facts: Vec::new(),
+            alarms: Vec::new(),
+            ended: Vec::new(),
+            reborn: Vec::new(),
+            near: Vec::new(),
             n_swings: 0,
+            n_received: 0,
+            n_refused: 0,
+            n_untold: 0,
         }
     }
 }

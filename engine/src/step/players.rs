@@ -1,17 +1,19 @@
 //! Phase 2: every player consumes one command.
 
+use super::arrivals::{Arrival, take_packets};
 use super::casts::Intent;
+use super::parts::{Pile, Read, Runs, share_out};
 use super::{LANE_ROWS, Lane, Swing};
 use crate::columns::Columns;
 use crate::content::RADIUS_STEP_MM;
 use crate::ids::{EntityId, Row};
+use crate::input::Input;
 use crate::outbox::{Fact, FactBody};
 use crate::path::{self, Search};
-use crate::players::Player;
+use crate::players::{Client, Player};
 use crate::world::Setting;
 use jobs::scratch::PerThread;
 use netproto::{Action, Command, Deed, Move, MoveState};
-use rayon::prelude::*;
 
 /// From death to the return.
 pub const RESPAWN_SECONDS: u32 = 3;
@@ -32,45 +34,66 @@ struct Run<'a> {
     facing: &'a mut [u8],
 }
 
-/// Steps all players: deaths end, commands are consumed, legs decide velocities, goals get paths.
+/// Players, the clients behind them, and what arrived for them in this tick.
+pub struct Party<'a> {
+    /// By player row.
+    pub players: &'a mut [Player],
+    /// Likewise.
+    pub clients: &'a mut [Client],
+    /// One per [`LANE_ROWS`] players.
+    pub lanes: &'a mut [Lane],
+    /// Packets, in the order in which they came.
+    pub packets: &'a [Input],
+    /// Which of them are for each run of players.
+    pub arrivals: Pile<'a, Arrival>,
+}
+
+/// Steps all players: packets are taken, deaths end, commands are consumed, legs decide velocities, goals get paths.
 ///
-/// - Shapes: one lane per [`LANE_ROWS`] players; every thread of the pool has a search of its own.
+/// - Shapes: every thread of the pool has a search of its own.
 /// - Cost: one visit per player, no allocation after warm-up.
-pub fn consume(
-    columns: &mut Columns,
-    players: &mut [Player],
-    lanes: &mut [Lane],
-    searches: &PerThread<Search>,
-    setting: &Setting,
-) {
-    let (n, n_players) = (LANE_ROWS, players.len());
-    (
-        players.par_chunks_mut(n),
-        columns.id[..n_players].par_chunks(n),
-        columns.x_mm[..n_players].par_chunks_mut(n),
-        columns.y_mm[..n_players].par_chunks_mut(n),
-        columns.vx[..n_players].par_chunks_mut(n),
-        columns.vy[..n_players].par_chunks_mut(n),
-        columns.health[..n_players].par_chunks_mut(n),
-        columns.action[..n_players].par_chunks_mut(n),
-        columns.action_until[..n_players].par_chunks_mut(n),
-        columns.facing[..n_players].par_chunks_mut(n),
-        lanes.par_iter_mut(),
-    )
-        .into_par_iter()
-        .enumerate()
-        .for_each(
-            |(chunk, (players, id, x_mm, y_mm, vx, vy, health, action, action_until, facing, lane))| {
-                let mut search = searches.mine();
-                let mut run =
-                    Run { first: chunk * n, id, x_mm, y_mm, vx, vy, health, action, action_until, facing };
-                for (at, player) in players.iter_mut().enumerate() {
-                    if run.id[at] != EntityId::NONE {
-                        run.step(at, player, lane, &mut search, setting);
-                    }
-                }
-            },
-        );
+pub fn consume(columns: &mut Columns, party: Party<'_>, searches: &PerThread<Search>, setting: &Setting) {
+    let (n, n_players) = (LANE_ROWS, party.players.len());
+    let Party { players, clients, lanes, packets, arrivals } = party;
+    let parts = (
+        Runs(players, n),
+        Runs(clients, n),
+        arrivals,
+        Runs(lanes, 1),
+        Read(&columns.id[..n_players], n),
+        Runs(&mut columns.x_mm[..n_players], n),
+        Runs(&mut columns.y_mm[..n_players], n),
+        Runs(&mut columns.vx[..n_players], n),
+        Runs(&mut columns.vy[..n_players], n),
+        Runs(&mut columns.health[..n_players], n),
+        Runs(&mut columns.action[..n_players], n),
+        Runs(&mut columns.action_until[..n_players], n),
+        Runs(&mut columns.facing[..n_players], n),
+    );
+    share_out(parts, |chunk, parts| {
+        let (players, clients, arrivals, lane, id, x_mm, y_mm, vx, vy, health, action, until, facing) = parts;
+        let (lane, first) = (&mut lane.0[0], chunk * n);
+        lane.clear();
+        take_packets((packets, setting.now), (first, arrivals.items), players.0, clients.0, lane);
+        let mut search = searches.mine();
+        let mut run = Run {
+            first,
+            id: id.0,
+            x_mm: x_mm.0,
+            y_mm: y_mm.0,
+            vx: vx.0,
+            vy: vy.0,
+            health: health.0,
+            action: action.0,
+            action_until: until.0,
+            facing: facing.0,
+        };
+        for (at, player) in players.0.iter_mut().enumerate() {
+            if run.id[at] != EntityId::NONE {
+                run.step(at, player, lane, &mut search, setting);
+            }
+        }
+    });
 }
 
 impl Run<'_> {

@@ -1,23 +1,80 @@
 //! Equal inputs give an equal world, whatever the number of threads and the order of rows.
 
 use crate::fixtures::on_threads;
-use engine::{Input, order, state_hash, tick};
+use engine::{Input, World, order, state_hash, tick};
 use harness::drive::durable;
 use harness::{Drive, Knobs, Loss, Scenario};
+use netproto::input::InputPacket;
+use netproto::peer::IN_FLIGHT_DATAGRAMS;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 fn knobs(scenario: Scenario) -> Knobs {
     Knobs { scenario, n_players: 600, n_decoding: 0, loss: Loss::Random }
 }
 
-/// State and packet hash after 400 ticks.
-fn hashes(scenario: Scenario, n_threads: usize) -> (u64, u64) {
+/// State and packet hash after every hundred of 400 ticks.
+fn hashes(scenario: Scenario, n_threads: usize) -> Vec<(u64, u64)> {
     on_threads(n_threads, || {
         let mut drive = Drive::new(&knobs(scenario));
-        drive.run(400);
-        let casts = drive.world.casts();
-        assert!(scenario != Scenario::Brawl || casts.len() > 100, "{} casts are under way", casts.len());
-        (state_hash(&drive.world), drive.packet_hash())
+        let every_hundred = (0..4).map(|_| {
+            drive.run(100);
+            (state_hash(&drive.world), drive.packet_hash())
+        });
+        let hashes = every_hundred.collect();
+        let (casts, counts) = (drive.world.casts(), drive.world.counts());
+        if scenario == Scenario::Brawl {
+            assert!(casts.len() > 100, "{} casts are under way", casts.len());
+            check_stakes([counts.hits, counts.kills, counts.respawns, counts.shots, counts.areas]);
+        }
+        hashes
     })
+}
+
+fn check_stakes<const N: usize>(counts: [u64; N]) {
+    assert!(counts.iter().all(|n| *n > 20), "nothing was at stake: {counts:?}");
+}
+
+/// Half a minute of a brawl in which creatures bite to kill: the state in every tick, and all snapshots.
+fn massacre(n_threads: usize) -> (Vec<u64>, u64) {
+    const PLAYERS: u32 = 400;
+    on_threads(n_threads, || {
+        let (scenario, config) = (Scenario::Brawl, Scenario::Brawl.config(PLAYERS));
+        let mut content = scenario.content();
+        content.creatures.iter_mut().for_each(|creature| creature.bite_damage *= 8);
+        let mut world = World::new(&config, content);
+        let join = |n| {
+            let place = Some(scenario.place(&config, n));
+            Input::Join { player: durable(n), in_flight_max: IN_FLIGHT_DATAGRAMS, place }
+        };
+        tick(&mut world, &(0..PLAYERS).map(join).collect::<Vec<Input>>());
+        let (mut states, mut packets) = (Vec::new(), DefaultHasher::new());
+        for _ in 0..500 {
+            let now = world.now() + 1;
+            let order = |n| {
+                let mut packet = InputPacket { tick: now, n_commands: 1, ..InputPacket::default() };
+                let home = scenario.place(&config, n);
+                packet.commands[0] = scenario.command(n, now, home, home);
+                Input::Packet { player: durable(n), margin_2ms: 0, packet }
+            };
+            tick(&mut world, &(0..PLAYERS).map(order).collect::<Vec<Input>>());
+            states.push(state_hash(&world));
+            world.frames().for_each(|(player, bytes)| (player, bytes).hash(&mut packets));
+        }
+        let counts = world.counts();
+        check_stakes([counts.hits, counts.kills, counts.respawns, counts.deaths, counts.shots, counts.areas]);
+        (states, packets.finish())
+    })
+}
+
+#[test]
+fn a_brawl_with_deaths_and_births_is_the_same_on_any_number_of_threads() {
+    let one = massacre(1);
+    for n_threads in [2, 3, 8] {
+        let other = massacre(n_threads);
+        let first = (0..one.0.len()).find(|at| one.0[*at] != other.0[*at]);
+        assert_eq!(first, None, "{n_threads} threads differ in that tick");
+        assert_eq!(one.1, other.1, "snapshots of {n_threads} threads");
+    }
 }
 
 #[test]
@@ -27,6 +84,35 @@ fn any_number_of_threads_gives_the_same_state_and_the_same_packets() {
         for n_threads in [2, 3, 8] {
             assert_eq!(hashes(scenario, n_threads), one, "{scenario:?} on {n_threads} threads");
         }
+    }
+}
+
+#[test]
+fn joins_and_farewells_among_packets_are_the_same_on_any_number_of_threads() {
+    let run = |n_threads| {
+        on_threads(n_threads, || {
+            let mut drive = Drive::new(&knobs(Scenario::Towns));
+            for _ in 0..60 {
+                drive.step(|world, inputs| {
+                    let mut inputs = inputs.to_vec();
+                    let (n, now) = (inputs.len(), world.now());
+                    let player = durable(now * 7 % 600);
+                    // In the middle, where packets stand before and after, some of them of the same player.
+                    inputs.insert(n / 2, Input::Leave { player });
+                    inputs.insert(n / 3, Input::Detach { player: durable((now + 300) % 600) });
+                    let back = durable((now * 7 + 593) % 600);
+                    inputs.insert(2 * n / 3, Input::Join { player: back, in_flight_max: 8, place: None });
+                    tick(world, &inputs);
+                });
+            }
+            let counts = drive.world.counts();
+            assert!(counts.packets_stray > 0 && counts.commands_received > 30_000, "{counts:?}");
+            (state_hash(&drive.world), drive.packet_hash(), counts)
+        })
+    };
+    let one = run(1);
+    for n_threads in [2, 3, 8] {
+        assert_eq!(run(n_threads), one, "{n_threads} threads");
     }
 }
 
