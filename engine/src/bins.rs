@@ -168,6 +168,13 @@ impl Bins {
         }
     }
 
+    /// Memory that the index takes, its table of bins included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let words = self.of_x.len() + self.of_y.len() + self.start.len() + self.bin_of.len();
+        words * size_of::<u32>() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     /// Entries in bin order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

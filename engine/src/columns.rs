@@ -2,6 +2,7 @@
 
 use crate::ids::{EntityId, Handles, Row};
 use crate::publish::Shown;
+use crate::segments::Segments;
 use netproto::quantise::Segment;
 use netproto::{Action, Kind};
 
@@ -9,7 +10,19 @@ use netproto::{Action, Kind};
 pub const REPLACED: u8 = 1 << 7;
 
 /// Rows come in blocks of this many: columns are cut at block borders only.
-pub const BLOCK: usize = 64;
+pub const BLOCK: usize = jobs::mask::BLOCK;
+
+// Velocities are small: the movement kernel's limit is.
+const _: () = assert!(kernel::STEP_MM_MAX <= i16::MAX as i32);
+
+/// Health, action and facing as they were when a row was last packed: a comparison finds whatever has changed since.
+/// The look is not among them: it changes only with the occupant.
+#[derive(Clone, Debug)]
+pub(crate) struct Drawn {
+    pub(crate) health: Vec<u16>,
+    pub(crate) action: Vec<Action>,
+    pub(crate) facing: Vec<u8>,
+}
 
 /// All columns have one length, a multiple of [`BLOCK`].
 #[derive(Clone, Debug)]
@@ -20,10 +33,10 @@ pub struct Columns {
     pub x_mm: Vec<i32>,
     /// Position south.
     pub y_mm: Vec<i32>,
-    /// Velocity asked for; after the movement step the displacement of this tick.
-    pub vx: Vec<i32>,
+    /// Velocity asked for, in mm per tick; after the movement step the displacement of this tick.
+    pub vx: Vec<i16>,
     /// As `vx`, southward.
-    pub vy: Vec<i32>,
+    pub vy: Vec<i16>,
     /// Health points.
     pub health: Vec<u16>,
     /// Health points when unhurt.
@@ -41,13 +54,17 @@ pub struct Columns {
     /// 0: this zone writes the row. Others are mirrors of a neighbour's rows; none yet.
     pub authority: Vec<u8>,
     /// Motion as clients were told.
-    pub segment: Vec<Segment>,
+    pub segments: Segments,
     /// Vitals, status and look as clients were told, packed.
     pub shown: Vec<Shown>,
+    /// What [`Columns::shown`] was made of. A cache, not state.
+    pub(crate) drawn: Drawn,
     /// Bit g: group g changed in this tick; or [`REPLACED`].
     pub changed: Vec<u8>,
-    /// The occupant changed since the last publish.
-    pub replaced: Vec<bool>,
+    /// One bit per row: whether [`Columns::changed`] says anything. Small enough to stay near while clients are served.
+    pub any_changed: Vec<u64>,
+    /// One bit per row: the occupant changed since the last publish.
+    pub(crate) replaced: Vec<u64>,
     pub(crate) n_players_max: usize,
 }
 
@@ -71,10 +88,12 @@ impl Columns {
             facing: vec![0; n],
             look: vec![0; n],
             authority: vec![0; n],
-            segment: vec![Segment::default(); n],
+            segments: Segments::new(n),
             shown: vec![Shown::default(); n],
+            drawn: Drawn { health: vec![0; n], action: vec![Action::None; n], facing: vec![0; n] },
             changed: vec![0; n],
-            replaced: vec![false; n],
+            any_changed: vec![0; n / BLOCK],
+            replaced: vec![0; n / BLOCK],
             n_players_max,
         }
     }
@@ -91,6 +110,18 @@ impl Columns {
         self.n_players_max
     }
 
+    /// Memory that all columns take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let mask_bits = 2;
+        let places =
+            size_of::<EntityId>() + size_of::<(i32, i32)>() + size_of::<(i16, i16)>() + size_of::<u8>();
+        let figures = 3 * size_of::<u16>() + size_of::<(Kind, Action, u8)>() + size_of::<u32>();
+        let drawn = size_of::<u16>() + size_of::<(Action, u8)>();
+        let told = Segments::ROW_BYTES + size_of::<Shown>() + size_of::<u8>();
+        self.n_rows() * (places + figures + drawn + told) + self.n_rows() * mask_bits / 8
+    }
+
     /// Where an entity is, in mm.
     #[must_use]
     #[inline]
@@ -102,14 +133,21 @@ impl Columns {
     #[must_use]
     #[inline]
     pub fn segment_at(&self, row: Row, tick: u32) -> Segment {
-        self.segment[row.at()].fresh(tick)
+        self.segments.get(row).fresh(tick)
     }
 
     /// Its packed run, as it travels.
     #[must_use]
     #[inline]
     pub fn motion_run(&self, row: Row, tick: u32) -> u64 {
-        self.segment_at(row, tick).to_motion().pack()
+        self.segments.run(row, tick)
+    }
+
+    /// What changed of a row in this tick, as [`Columns::changed`] has it; most rows are answered by one bit.
+    #[must_use]
+    #[inline]
+    pub fn changes(&self, row: Row) -> u8 {
+        if bit(&self.any_changed, row.at()) { self.changed[row.at()] } else { 0 }
     }
 
     /// Fills a hole with a new, unhurt entity that stands.
@@ -131,7 +169,7 @@ impl Columns {
         self.kind[at] = kind;
         (self.action[at], self.action_until[at]) = (Action::None, 0);
         (self.facing[at], self.look[at]) = (0, 0);
-        self.replaced[at] = true;
+        set_bit(&mut self.replaced, at, true);
         id
     }
 
@@ -140,7 +178,7 @@ impl Columns {
         handles.give_back(self.id[row.at()]);
         self.id[row.at()] = EntityId::NONE;
         (self.vx[row.at()], self.vy[row.at()]) = (0, 0);
-        self.replaced[row.at()] = true;
+        set_bit(&mut self.replaced, row.at(), true);
     }
 
     /// Starts an action that shows until a tick.
@@ -165,10 +203,14 @@ impl Columns {
         self.facing.swap(a, b);
         self.look.swap(a, b);
         self.authority.swap(a, b);
-        self.segment.swap(a, b);
+        self.segments.swap(a, b);
         self.shown.swap(a, b);
+        self.drawn.health.swap(a, b);
+        self.drawn.action.swap(a, b);
+        self.drawn.facing.swap(a, b);
         self.changed.swap(a, b);
-        self.replaced.swap(a, b);
+        swap_bits(&mut self.any_changed, a, b);
+        swap_bits(&mut self.replaced, a, b);
         for at in [a, b] {
             if self.id[at] != EntityId::NONE {
                 handles.moved(self.id[at], Row(at as u32));
@@ -193,6 +235,47 @@ impl Columns {
                 at < self.n_players_max,
                 "{id:?} is in the wrong range"
             );
+            assert_eq!(bit(&self.any_changed, at), self.changed[at] != 0, "{id:?} changed, or did not");
+            let is_drawn = bit(&self.replaced, at) || self.shown[at] == Shown::of(self, at);
+            assert!(is_drawn, "{id:?} looks different from what clients are told");
         }
+    }
+}
+
+/// A row's bit.
+#[inline]
+pub(crate) fn bit(words: &[u64], at: usize) -> bool {
+    words[at / BLOCK] >> (at % BLOCK) & 1 == 1
+}
+
+/// Puts a row's bit.
+#[inline]
+pub(crate) fn set_bit(words: &mut [u64], at: usize, value: bool) {
+    let word = &mut words[at / BLOCK];
+    *word = *word & !(1 << (at % BLOCK)) | u64::from(value) << (at % BLOCK);
+}
+
+/// Exchanges two rows' bits.
+#[inline]
+fn swap_bits(words: &mut [u64], a: usize, b: usize) {
+    if bit(words, a) != bit(words, b) {
+        words[a / BLOCK] ^= 1 << (a % BLOCK);
+        words[b / BLOCK] ^= 1 << (b % BLOCK);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_moves_takes_its_changes_along() {
+        let (mut columns, mut handles) = (Columns::new(64, 192), Handles::new(256));
+        columns.spawn(&mut handles, Row(70), Kind::Deer, (1, 2), 10);
+        crate::publish::publish(&mut columns, 1);
+        assert_eq!((columns.changes(Row(70)) & REPLACED, columns.changes(Row(200))), (REPLACED, 0));
+        columns.swap(&mut handles, 70, 200);
+        assert_eq!((columns.changes(Row(200)) & REPLACED, columns.changes(Row(70))), (REPLACED, 0));
+        columns.check(&handles);
     }
 }

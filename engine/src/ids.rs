@@ -1,6 +1,6 @@
 //! Names of entities, and the table that finds their rows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Place of an entity in the zone's columns. Rows move between ticks; to remember, keep an [`EntityId`].
@@ -85,14 +85,18 @@ pub struct DurableId {
     pub high: u32,
 }
 
-const NO_ROW: u32 = u32::MAX;
+/// In place of a row: the handle is free, and the rest is the next free one.
+const FREE: u32 = 1 << 31;
+/// In place of a free handle: there is none.
+const NOBODY: u32 = FREE - 1;
 
-/// Handles given out, and the row behind each.
+/// Handles given out, and the row behind each. Free ones wait in a line that runs through the table itself.
 #[derive(Clone, Debug)]
 pub struct Handles {
     row: Vec<u32>,
     generation: Vec<u16>,
-    free: VecDeque<u32>,
+    first_free: u32,
+    last_free: u32,
 }
 
 impl Handles {
@@ -105,7 +109,10 @@ impl Handles {
         // Twice as many handles as entities, and the oldest first: a generation comes back late.
         let n = (n_max * 2).max(64);
         assert!(n <= 1 << EntityId::HANDLE_BITS, "{n_max} entities need more than 20 bits");
-        Self { row: vec![NO_ROW; n], generation: vec![0; n], free: (0..n as u32).collect() }
+        let last = n as u32 - 1;
+        let mut row: Vec<u32> = (1..=n as u32).map(|next| FREE | next).collect();
+        row[last as usize] = FREE | NOBODY;
+        Self { row, generation: vec![0; n], first_free: 0, last_free: last }
     }
 
     /// A new id for the entity in `row`.
@@ -113,8 +120,11 @@ impl Handles {
     /// # Panics
     /// If all handles are given out: columns are full long before.
     pub fn take(&mut self, row: Row) -> EntityId {
-        let handle = self.free.pop_front().expect("there are more handles than rows");
+        debug_assert!(row.0 < FREE, "there is no {row:?}");
+        assert_ne!(self.first_free, NOBODY, "there are more handles than rows");
+        let handle = self.first_free;
         let at = handle as usize;
+        self.first_free = self.row[at] & !FREE;
         self.generation[at] = self.generation[at] % (EntityId::GENERATIONS as u16 - 1) + 1;
         self.row[at] = row.0;
         EntityId::new(handle, u32::from(self.generation[at]))
@@ -123,8 +133,14 @@ impl Handles {
     /// Ends an id; its handle waits at the end of the line.
     pub fn give_back(&mut self, id: EntityId) {
         debug_assert!(self.row_of(id).is_some(), "{id:?} is not alive");
-        self.row[id.handle() as usize] = NO_ROW;
-        self.free.push_back(id.handle());
+        let handle = id.handle();
+        self.row[handle as usize] = FREE | NOBODY;
+        if self.first_free == NOBODY {
+            self.first_free = handle;
+        } else {
+            self.row[self.last_free as usize] = FREE | handle;
+        }
+        self.last_free = handle;
     }
 
     /// The row of a living entity.
@@ -133,7 +149,7 @@ impl Handles {
     pub fn row_of(&self, id: EntityId) -> Option<Row> {
         let at = id.handle() as usize;
         let row = *self.row.get(at)?;
-        (row != NO_ROW && u32::from(self.generation[at]) == id.generation()).then_some(Row(row))
+        (row & FREE == 0 && u32::from(self.generation[at]) == id.generation()).then_some(Row(row))
     }
 
     /// The entity has moved to another row.
@@ -143,12 +159,21 @@ impl Handles {
 
     /// Handles that wait, in the order in which they are given out, with the generation that each had last.
     pub(crate) fn line(&self) -> impl Iterator<Item = (u32, u16)> {
-        self.free.iter().map(|handle| (*handle, self.generation[*handle as usize]))
+        let is_one = |handle: &u32| *handle != NOBODY;
+        let next = move |handle: &u32| Some(self.row[*handle as usize] & !FREE).filter(is_one);
+        let first = Some(self.first_free).filter(is_one);
+        std::iter::successors(first, next).map(|handle| (handle, self.generation[handle as usize]))
     }
 
     /// Rows of all living entities in the order of their handles.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.row.iter().filter(|&&row| row != NO_ROW).map(|&row| Row(row))
+        self.row.iter().filter(|&&row| row & FREE == 0).map(|&row| Row(row))
+    }
+
+    /// Memory that the table takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.row.len() * (size_of::<u32>() + size_of::<u16>())
     }
 }
 
@@ -169,5 +194,18 @@ mod tests {
         }
         assert_eq!(handles.row_of(EntityId::NONE), None);
         assert_eq!(handles.row_of(EntityId(u32::MAX)), None);
+    }
+
+    #[test]
+    fn the_handle_that_is_free_for_longest_is_the_next() {
+        let mut handles = Handles::new(32);
+        let all: Vec<EntityId> = (0..64).map(|row| handles.take(Row(row))).collect();
+        assert_eq!((handles.line().count(), handles.rows().count()), (0, 64));
+        for at in [5, 63, 0] {
+            handles.give_back(all[at]);
+        }
+        assert_eq!(handles.line().collect::<Vec<_>>(), [(5, 1), (63, 1), (0, 1)]);
+        let next: Vec<u32> = (0..3).map(|row| handles.take(Row(row)).handle()).collect();
+        assert_eq!((next, handles.line().count()), (vec![5, 63, 0], 0));
     }
 }

@@ -1,136 +1,145 @@
 //! Phase 5: what clients are told about each entity, and which of it changed in this tick.
+//!
+//! [`motions`] finds who is not where clients see it, [`figures`] who looks different.
+
+mod figures;
+mod motions;
+
+pub use figures::Shown;
 
 use crate::columns::{BLOCK, Columns, REPLACED};
-use netproto::quantise::Segment;
-use netproto::{Action, Look, Motion, Status, Vitals};
+use figures::Figures;
+use jobs::cpu;
+use jobs::mask::ones;
+use motions::Motions;
+use netproto::Motion;
 use rayon::prelude::*;
 
 /// A published position may differ from the true one by this much per axis before a new segment goes out.
 pub const SLACK_MM: i32 = 64;
 
-/// Vitals, status and look packed side by side, so that one comparison finds any change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(transparent)]
-pub struct Shown(pub(crate) u32);
+/// Blocks of rows of one job.
+const JOB_BLOCKS: usize = 8;
 
-const STATUS_AT: u32 = Vitals::BITS;
-const LOOK_AT: u32 = STATUS_AT + Status::BITS;
-const _: () = assert!(LOOK_AT + Look::BITS <= 32);
-
-impl Shown {
-    fn new(vitals: Vitals, status: Status, look: Look) -> Self {
-        Self(vitals.pack() as u32 | (status.pack() as u32) << STATUS_AT | (look.pack() as u32) << LOOK_AT)
-    }
-
-    /// The packed run of a group other than motion.
-    #[must_use]
-    #[inline]
-    pub fn run(self, group: usize) -> u64 {
-        let (at, bits) = match group {
-            Vitals::GROUP => (0, Vitals::BITS),
-            Status::GROUP => (STATUS_AT, Status::BITS),
-            _ => (LOOK_AT, Look::BITS),
-        };
-        u64::from(self.0 >> at) & ((1 << bits) - 1)
-    }
-
-    /// Bits of the groups in which two differ.
-    fn difference(self, other: Self) -> u8 {
-        let differs = |group: usize| u8::from(self.run(group) != other.run(group)) << group;
-        if self == other { 0 } else { differs(Vitals::GROUP) | differs(Status::GROUP) | differs(Look::GROUP) }
-    }
-}
-
-/// Publishes every row at `tick`.
+/// Publishes every row at `tick`; returns of how many the motion was published.
 ///
-/// - Cost: one pass over the columns in blocks, no allocation.
+/// - Cost: one pass over the columns in blocks of [`BLOCK`] rows, no allocation. A block costs a few vector
+///   instructions per column; only rows of which something changed are looked at one by one.
 /// - Source: docs/ARCHITECTURE.md "Publish".
-pub fn publish(columns: &mut Columns, tick: u32) {
-    let n = BLOCK * 8;
+pub fn publish(columns: &mut Columns, tick: u32) -> u64 {
+    let n = JOB_BLOCKS;
+    let Columns { segments, drawn, .. } = columns;
     (
-        columns.x_mm.par_chunks(n),
-        columns.y_mm.par_chunks(n),
-        columns.vx.par_chunks(n),
-        columns.vy.par_chunks(n),
-        columns.replaced.par_chunks_mut(n),
-        columns.segment.par_chunks_mut(n),
-        columns.changed.par_chunks_mut(n),
+        (
+            blocks(&columns.x_mm).par_chunks(n),
+            blocks(&columns.y_mm).par_chunks(n),
+            blocks(&columns.vx).par_chunks(n),
+            blocks(&columns.vy).par_chunks(n),
+            blocks_mut(&mut segments.x_mm).par_chunks_mut(n),
+            blocks_mut(&mut segments.y_mm).par_chunks_mut(n),
+            blocks_mut(&mut segments.vx).par_chunks_mut(n),
+            blocks_mut(&mut segments.vy).par_chunks_mut(n),
+            blocks_mut(&mut segments.tick).par_chunks_mut(n),
+            blocks_mut(&mut segments.run).par_chunks_mut(n),
+        ),
+        (
+            blocks(&columns.health).par_chunks(n),
+            blocks(&columns.health_max).par_chunks(n),
+            blocks_mut(&mut columns.action).par_chunks_mut(n),
+            blocks(&columns.action_until).par_chunks(n),
+            blocks(&columns.facing).par_chunks(n),
+            blocks(&columns.look).par_chunks(n),
+            blocks_mut(&mut drawn.health).par_chunks_mut(n),
+            blocks_mut(&mut drawn.action).par_chunks_mut(n),
+            blocks_mut(&mut drawn.facing).par_chunks_mut(n),
+            blocks_mut(&mut columns.shown).par_chunks_mut(n),
+        ),
+        (
+            columns.replaced.par_chunks_mut(n),
+            blocks_mut(&mut columns.changed).par_chunks_mut(n),
+            columns.any_changed.par_chunks_mut(n),
+        ),
     )
         .into_par_iter()
-        .for_each(|(x_mm, y_mm, vx, vy, replaced, segment, changed)| {
-            publish_motion(&Motions { x_mm, y_mm, vx, vy }, replaced, segment, changed, tick);
-        });
-    (
-        columns.health.par_chunks(n),
-        columns.health_max.par_chunks(n),
-        columns.facing.par_chunks(n),
-        columns.look.par_chunks(n),
-        columns.action_until.par_chunks(n),
-        columns.action.par_chunks_mut(n),
-        columns.shown.par_chunks_mut(n),
-        columns.changed.par_chunks_mut(n),
-    )
-        .into_par_iter()
-        .for_each(|(health, health_max, facing, looks, until, action, shown, changed)| {
-            for at in 0..shown.len() {
-                if until[at] <= tick {
-                    action[at] = Action::None;
-                }
-                let status = status(action[at], facing[at]);
-                let new = Shown::new(vitals(health[at], health_max[at]), status, look(looks[at]));
-                changed[at] |= new.difference(shown[at]);
-                shown[at] = new;
-            }
-        });
+        .map(|(motions, figures, (replaced, changed, any_changed))| {
+            let (x_mm, y_mm, vx, vy, told_x_mm, told_y_mm, told_vx, told_vy, told_tick, run) = motions;
+            let motions =
+                Motions { x_mm, y_mm, vx, vy, told_x_mm, told_y_mm, told_vx, told_vy, told_tick, run };
+            let (health, health_max, action, until, facing, look, ..) = figures;
+            let (.., drawn_health, drawn_action, drawn_facing, shown) = figures;
+            let figures = Figures {
+                health,
+                health_max,
+                action,
+                until,
+                facing,
+                look,
+                drawn_health,
+                drawn_action,
+                drawn_facing,
+                shown,
+            };
+            cpu::widest(Publish { motions, figures, replaced, changed, any_changed, tick })
+        })
+        .sum()
 }
 
-/// What the motion pass reads of one run of rows.
-struct Motions<'a> {
-    x_mm: &'a [i32],
-    y_mm: &'a [i32],
-    vx: &'a [i32],
-    vy: &'a [i32],
+fn blocks<T>(column: &[T]) -> &[[T; BLOCK]] {
+    column.as_chunks().0
 }
 
-fn publish_motion(
-    motions: &Motions<'_>,
-    replaced: &mut [bool],
-    segment: &mut [Segment],
-    changed: &mut [u8],
+fn blocks_mut<T>(column: &mut [T]) -> &mut [[T; BLOCK]] {
+    column.as_chunks_mut().0
+}
+
+/// One job: some blocks of all columns.
+struct Publish<'a> {
+    motions: Motions<'a>,
+    figures: Figures<'a>,
+    replaced: &'a mut [u64],
+    changed: &'a mut [[u8; BLOCK]],
+    any_changed: &'a mut [u64],
     tick: u32,
-) {
-    for at in 0..changed.len() {
-        let (x, y) = (motions.x_mm[at], motions.y_mm[at]);
-        let told = segment[at].at(tick);
-        let misses = (x - told.0).abs() > SLACK_MM || (y - told.1).abs() > SLACK_MM;
-        if misses || replaced[at] {
-            segment[at] = Segment::anchored(x, y, motions.vx[at], motions.vy[at], tick);
+}
+
+impl cpu::Task for Publish<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let Self { mut motions, mut figures, replaced, changed, any_changed, tick } = self;
+        let n = any_changed.len();
+        // What is known to be of one length is indexed without a check.
+        assert!(replaced.len() == n && changed.len() == n && motions.is_of(n) && figures.is_of(n));
+        let mut n_missed = 0;
+        for block in 0..n {
+            let replaced = std::mem::take(&mut replaced[block]);
+            let missed = motions.missed(block, tick);
+            motions.anchor(block, missed | replaced, tick);
+            motions.forget(block, tick);
+            let changed = &mut changed[block];
+            changed.fill(0);
+            for at in ones(missed | replaced) {
+                let is_in = |mask: u64| (mask >> at & 1) as u8;
+                changed[at] = (is_in(missed) << Motion::GROUP) | (is_in(replaced) * REPLACED);
+            }
+            let doubtful = figures.doubtful(block, tick) | replaced;
+            any_changed[block] = missed | replaced | figures.draw(block, doubtful, changed, tick);
+            n_missed += u64::from(missed.count_ones());
         }
-        changed[at] = u8::from(misses) << Motion::GROUP | if replaced[at] { REPLACED } else { 0 };
-        replaced[at] = false;
+        n_missed
     }
-}
-
-fn vitals(health: u16, health_max: u16) -> Vitals {
-    let scaled = (u32::from(health) * 127).div_ceil(u32::from(health_max).max(1));
-    Vitals { health_128th: scaled }
-}
-
-fn status(action: Action, facing: u8) -> Status {
-    // Facing belongs to an action: a body without one would publish every turn.
-    let facing_64th = if action == Action::None { 0 } else { u32::from(facing) >> 2 };
-    Status { action, facing_64th, buffs: 0 }
-}
-
-fn look(packed: u16) -> Look {
-    Look { variant: u32::from(packed) & 15, level: u32::from(packed) >> 4 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Handles, Row};
-    use netproto::Kind;
+    use crate::columns::{bit, set_bit};
+    use crate::ids::{EntityId, Handles, Row};
+    use crate::segments::STALE_TICKS;
+    use kernel::mix;
+    use netproto::quantise::Segment;
+    use netproto::{Action, Kind};
 
     #[test]
     fn steady_motion_publishes_once_and_a_turn_again() {
@@ -142,22 +151,127 @@ mod tests {
         for tick in 2..40 {
             let velocity = if tick < 20 { (300, 0) } else { (0, 300) };
             (columns.vx[0], columns.vy[0]) = velocity;
-            columns.x_mm[0] += velocity.0;
-            columns.y_mm[0] += velocity.1;
+            columns.x_mm[0] += i32::from(velocity.0);
+            columns.y_mm[0] += i32::from(velocity.1);
             publish(&mut columns, tick);
             if columns.changed[0] & 1 == 1 {
                 published.push(tick);
             }
-            let told = columns.segment[0].at(tick);
+            let told = columns.segments.get(Row(0)).at(tick);
             assert!((told.0 - columns.x_mm[0]).abs() <= SLACK_MM + 8, "tick {tick}");
         }
         assert_eq!(published, [2, 20]);
     }
 
+    /// The same, row by row: what the blocks must come to.
+    fn publish_one_by_one(columns: &mut Columns, tick: u32) -> u64 {
+        let mut n_missed = 0;
+        for at in 0..columns.n_rows() {
+            let told = columns.segments.get(Row(at as u32));
+            let (to, (x, y)) = (told.at(tick), (columns.x_mm[at], columns.y_mm[at]));
+            let misses = (x - to.0).abs() > SLACK_MM || (y - to.1).abs() > SLACK_MM;
+            let replaced = bit(&columns.replaced, at);
+            if misses || replaced {
+                let new = Segment::anchored(x, y, columns.vx[at].into(), columns.vy[at].into(), tick);
+                columns.segments.set(Row(at as u32), new);
+            }
+            if columns.action_until[at] <= tick {
+                columns.action[at] = Action::None;
+            }
+            let new = Shown::of(columns, at);
+            let changed = u8::from(misses) << Motion::GROUP
+                | if replaced { REPLACED } else { 0 }
+                | new.difference(columns.shown[at]);
+            columns.shown[at] = new;
+            columns.changed[at] = changed;
+            set_bit(&mut columns.any_changed, at, changed != 0);
+            set_bit(&mut columns.replaced, at, false);
+            n_missed += u64::from(misses);
+        }
+        n_missed
+    }
+
+    /// Something happens to some of the rows, in whatever way it may.
+    fn disturb(columns: &mut Columns, handles: &mut Handles, tick: u32) {
+        for at in 0..columns.n_rows() {
+            let draw = mix(u64::from(tick) << 32 | at as u64);
+            let part = |shift: u32, n: u64| (draw >> shift) % n;
+            if columns.id[at] == EntityId::NONE {
+                if part(0, 16) == 0 {
+                    let kind = if at < columns.n_players_max() { Kind::Player } else { Kind::Boar };
+                    let place = (part(4, 4_000_000) as i32, part(8, 4_000_000) as i32);
+                    columns.spawn(handles, Row(at as u32), kind, place, part(12, 900) as u16);
+                    columns.look[at] = part(16, 900) as u16;
+                }
+                continue;
+            }
+            columns.x_mm[at] += i32::from(columns.vx[at]) + part(20, 20) as i32 - 10;
+            columns.y_mm[at] += i32::from(columns.vy[at]);
+            match part(24, 60) {
+                0..3 => columns.vx[at] = part(28, 1200) as i16 - 600,
+                3..6 => columns.vy[at] = part(28, 1200) as i16 - 600,
+                6 => (columns.vx[at], columns.vy[at]) = (0, 0),
+                7..9 => columns.health[at] = part(28, u64::from(columns.health_max[at]) + 1) as u16,
+                9..12 => {
+                    let action = Action::ALL[part(28, Action::ALL.len() as u64) as usize];
+                    columns.act(Row(at as u32), action, part(32, 256) as u8, tick + part(40, 6) as u32);
+                }
+                12 => columns.facing[at] = part(28, 256) as u8,
+                13 if part(28, 4) == 0 => columns.despawn(handles, Row(at as u32)),
+                14 => {
+                    let first = if at < columns.n_players_max() { 0 } else { columns.n_players_max() };
+                    columns.swap(handles, at, first + part(28, 64) as usize);
+                }
+                _ => {}
+            }
+        }
+    }
+
     #[test]
-    fn health_is_zero_only_when_dead() {
-        assert_eq!(vitals(0, 4000).health_128th, 0);
-        assert_eq!(vitals(1, 4000).health_128th, 1);
-        assert_eq!(vitals(4000, 4000).health_128th, 127);
+    fn blocks_publish_what_rows_do_one_by_one_on_old_and_new_processors() {
+        for lanes in [cpu::Lanes::Narrow, cpu::Lanes::Wide] {
+            let mut handles = Handles::new(64 + 1024);
+            let mut columns = Columns::new(64, 1024);
+            let (mut n_published, mut n_drawn) = (0, 0);
+            for tick in (1..300).chain(STALE_TICKS - 20..STALE_TICKS + 20) {
+                disturb(&mut columns, &mut handles, tick);
+                let mut expected = columns.clone();
+                let n = publish_one_by_one(&mut expected, tick);
+                cpu::choose(lanes);
+                assert_eq!(publish(&mut columns, tick), n, "tick {tick}");
+                for at in 0..columns.n_rows() {
+                    let row = Row(at as u32);
+                    let of = |columns: &Columns| {
+                        let told =
+                            (columns.segments.get(row), columns.shown[at], columns.motion_run(row, tick));
+                        (
+                            told,
+                            columns.changed[at],
+                            columns.changes(row),
+                            columns.action[at],
+                            columns.replaced[at / BLOCK],
+                        )
+                    };
+                    assert_eq!(of(&columns), of(&expected), "row {at} in tick {tick}");
+                    n_drawn += u32::from(columns.changed[at] & !1 != 0);
+                }
+                columns.check(&handles);
+                n_published += n;
+            }
+            assert!(n_published > 10_000 && n_drawn > 10_000, "{n_published} published, {n_drawn} drawn");
+        }
+        cpu::choose(cpu::Lanes::Wide);
+    }
+
+    #[test]
+    fn whoever_stands_for_hours_never_travels_with_a_tick_that_came_round() {
+        let (mut columns, mut handles) = (Columns::new(64, 64), Handles::new(128));
+        columns.spawn(&mut handles, Row(64), Kind::Deer, (10_000, 10_000), 100);
+        for tick in 1..STALE_TICKS * 6 {
+            publish(&mut columns, tick);
+            let told = columns.segments.get(Row(64));
+            assert_eq!(told.tick, 1, "it moved in tick {tick}");
+            assert_eq!(columns.motion_run(Row(64), tick), told.fresh(tick).to_motion().pack(), "tick {tick}");
+        }
     }
 }

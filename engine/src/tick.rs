@@ -119,7 +119,7 @@ fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
     marks.part(true);
     world.gather_from_players();
     marks.end(false);
-    movement::advance_all(&mut world.columns, &world.walls);
+    movement::advance_all(&mut world.columns, &world.walls, &world.clearance);
     marks.end(true);
     world.think();
     marks.part(true);
@@ -132,7 +132,7 @@ fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
     marks.part(true);
     world.bury_and_bear();
     marks.end(false);
-    publish::publish(&mut world.columns, world.now);
+    world.counts.published += publish::publish(&mut world.columns, world.now);
     marks.end(true);
     if world.now.is_multiple_of(ORDER_TICKS) {
         order::by_place(world);
@@ -332,9 +332,6 @@ impl World {
             counts.timed_dropped += desk.timed.dropped;
             counts.timed_expired += desk.timed.expired;
         }
-        // A run is short enough for its sum to fit into a byte: 32 rows at a time.
-        let of_run = |run: &[u8]| u64::from(run.iter().map(|changed| changed & 1).sum::<u8>());
-        counts.published += self.columns.changed.chunks(128).map(of_run).sum::<u64>();
         counts.entity_ticks += self.bins.entries().len() as u64;
     }
 }

@@ -14,6 +14,7 @@ use crate::players::{Client, Player, Timeds};
 use crate::rng::{Purpose, draw, within};
 use crate::step::arrivals::Mail;
 use crate::step::casts::{self, Cast, Intent, SALVO_CASTS, Salvo};
+use crate::step::clearance::Clearance;
 use crate::step::creatures::{Mind, State};
 use crate::step::parts::Piles;
 use crate::step::wounds::Blows;
@@ -53,6 +54,7 @@ pub struct World {
     pub(crate) content: Content,
     pub(crate) rules: Rules,
     pub(crate) walls: Walls,
+    pub(crate) clearance: Clearance,
     pub(crate) now: u32,
     pub(crate) handles: Handles,
     pub(crate) columns: Columns,
@@ -189,10 +191,12 @@ impl World {
         let rules = Rules::at(config.ticks_per_second);
         let per_body = casts::under_way_max(&content);
         let n_casts = n_players * per_body.0 + (n_rows - n_players) * per_body.1;
+        let walls = Walls::from_seed(config.seed, config.side_mm);
         let mut world = Self {
             config: *config,
             rules,
-            walls: Walls::from_seed(config.seed, config.side_mm),
+            clearance: Clearance::of(&walls),
+            walls,
             now: 0,
             handles: Handles::new(n_rows),
             bins: Bins::new(config.side_mm, &columns),

@@ -3,6 +3,7 @@
 //! Read it from the hardware up: [`cores`] names cores and reads lists such as `0-3,5`, [`sys`] is the small
 //! unsafe door to the kernel (affinity, CPU clocks), [`group`] is a pool of pinned and named threads,
 //! [`scratch`] is the memory that jobs reuse, [`cpu`] picks the build of a hot loop that the processor can run,
+//! [`mask`] asks a block of rows at once,
 //! [`frame`] times the stages of a tick, [`strain`] says what the machine took from it, [`hist`] keeps what they
 //! cost, [`watch`] does all three for a tick loop and hands the result over once a second. Off the tick, [`dump`]
 //! writes and reads logs of histograms and [`plot`] draws them.
@@ -16,6 +17,7 @@ pub mod dump;
 pub mod frame;
 pub mod group;
 pub mod hist;
+pub mod mask;
 pub mod plot;
 pub mod scratch;
 pub mod strain;

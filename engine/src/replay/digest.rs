@@ -3,12 +3,14 @@
 //! What a client's view holds is not in it: recordings compare the packets that come of it.
 
 use super::bits::{Bits, Digest, Named};
-use crate::columns::Columns;
-use crate::ids::EntityId;
+use crate::columns::{Columns, bit, set_bit};
+use crate::ids::{EntityId, Row};
 use crate::order::add_cast;
 use crate::players::Player;
+use crate::publish::Shown;
 use crate::step::creatures::Mind;
 use crate::world::World;
+use netproto::quantise::Segment;
 
 /// Why no bit was turned over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,19 +42,26 @@ pub enum FlipError {
 }
 
 macro_rules! columns {
-    ($($column:ident),* $(,)?) => {
-        const COLUMNS: &[&str] = &[$(stringify!($column)),*];
+    ($($column:ident),*; $($told:ident: $get:ident, $set:ident;)*) => {
+        const COLUMNS: &[&str] = &[$(stringify!($column),)* $(stringify!($told)),*];
 
         /// Adds all columns of a row.
         #[inline]
         fn feed(columns: &Columns, at: usize, digest: &mut Digest) {
-            let _nothing_is_left_out = |Columns { $($column: _,)* n_players_max: _ }: &Columns| ();
+            // What is not a plain column is read by hand below. `drawn` is a cache, and `any_changed` says nothing that
+            // `changed` does not.
+            let _nothing_is_left_out = |Columns {
+                $($column: _,)* segments: _, shown: _, drawn: _, changed: _, any_changed: _, replaced: _,
+                n_players_max: _
+            }: &Columns| ();
             $(columns.$column[at].feed(digest);)*
+            $($get(columns, at).feed(digest);)*
         }
 
         fn n_bits_of(columns: &Columns, at: usize, name: &str) -> u32 {
             match name {
                 $(stringify!($column) => columns.$column[at].n_bits(),)*
+                $(stringify!($told) => $get(columns, at).n_bits(),)*
                 _ => 0,
             }
         }
@@ -60,19 +69,64 @@ macro_rules! columns {
         fn flip_in(columns: &mut Columns, at: usize, name: &str, bit: u32) -> bool {
             match name {
                 $(stringify!($column) => columns.$column[at].flip(bit),)*
+                $(stringify!($told) => {
+                    let mut value = $get(columns, at);
+                    let is_flipped = value.flip(bit);
+                    $set(columns, at, value);
+                    is_flipped
+                })*
                 _ => false,
             }
         }
 
         fn show_all(columns: &Columns, at: usize) -> Vec<(&'static str, String)> {
-            vec![$((stringify!($column), format!("{:?}", columns.$column[at]))),*]
+            vec![
+                $((stringify!($column), format!("{:?}", columns.$column[at])),)*
+                $((stringify!($told), format!("{:?}", $get(columns, at)))),*
+            ]
         }
     };
 }
 
 columns! {
-    id, x_mm, y_mm, vx, vy, health, health_max, kind, action, action_until, facing, look, authority, segment,
-    shown, changed, replaced,
+    id, x_mm, y_mm, vx, vy, health, health_max, kind, action, action_until, facing, look, authority;
+    segment: segment, set_segment;
+    shown: shown, set_shown;
+    changed: changed, set_changed;
+    replaced: replaced, set_replaced;
+}
+
+fn segment(columns: &Columns, at: usize) -> Segment {
+    columns.segments.get(Row(at as u32))
+}
+
+fn set_segment(columns: &mut Columns, at: usize, value: Segment) {
+    columns.segments.set(Row(at as u32), value);
+}
+
+fn shown(columns: &Columns, at: usize) -> Shown {
+    columns.shown[at]
+}
+
+fn set_shown(columns: &mut Columns, at: usize, value: Shown) {
+    columns.shown[at] = value;
+}
+
+fn changed(columns: &Columns, at: usize) -> u8 {
+    columns.changes(Row(at as u32))
+}
+
+fn set_changed(columns: &mut Columns, at: usize, value: u8) {
+    columns.changed[at] = value;
+    set_bit(&mut columns.any_changed, at, value != 0);
+}
+
+fn replaced(columns: &Columns, at: usize) -> bool {
+    bit(&columns.replaced, at)
+}
+
+fn set_replaced(columns: &mut Columns, at: usize, value: bool) {
+    set_bit(&mut columns.replaced, at, value);
 }
 
 /// The digest of a row: the same wherever the row lies.

@@ -126,8 +126,8 @@ struct Scene<'a> {
 struct Body<'a> {
     row: Row,
     kind: Kind,
-    vx: &'a mut i32,
-    vy: &'a mut i32,
+    vx: &'a mut i16,
+    vy: &'a mut i16,
     action: &'a mut Action,
     action_until: &'a mut u32,
     facing: &'a mut u8,
@@ -239,7 +239,7 @@ impl Body<'_> {
     }
 
     fn go(&mut self, velocity: (i32, i32)) {
-        (*self.vx, *self.vy) = velocity;
+        (*self.vx, *self.vy) = (velocity.0 as i16, velocity.1 as i16);
     }
 
     /// At ease: looks around, strolls or rests.

@@ -6,6 +6,7 @@
 //! applied after a barrier in an order that knows entities, not rows.
 pub mod arrivals;
 pub mod casts;
+pub mod clearance;
 pub mod combat;
 pub mod creatures;
 pub mod movement;

@@ -1,17 +1,21 @@
 //! Phase 3a: everything moves, and stops at walls.
 
-use super::LANE_ROWS;
-use crate::columns::Columns;
-use kernel::advance;
+use super::clearance::Clearance;
+use crate::columns::{BLOCK, Columns};
+use jobs::cpu;
 use kernel::walls::Walls;
 use rayon::prelude::*;
 
+/// Rows of one job.
+const JOB_ROWS: usize = BLOCK * 8;
+
 /// Moves every row by its velocity; afterwards the velocity is what the walls left of it.
 ///
-/// - Cost: one pass, no allocation; a row that stands costs one comparison.
+/// - Shapes: `clearance` is that of `walls`.
+/// - Cost: one pass in blocks of [`BLOCK`] rows, no allocation; see [`Clearance::advance_block`].
 /// - Source: docs/ARCHITECTURE.md "Movement kernel".
-pub fn advance_all(columns: &mut Columns, walls: &Walls) {
-    let n = LANE_ROWS * 4;
+pub fn advance_all(columns: &mut Columns, walls: &Walls, clearance: &Clearance) {
+    let n = JOB_ROWS;
     (
         columns.x_mm.par_chunks_mut(n),
         columns.y_mm.par_chunks_mut(n),
@@ -19,15 +23,28 @@ pub fn advance_all(columns: &mut Columns, walls: &Walls) {
         columns.vy.par_chunks_mut(n),
     )
         .into_par_iter()
-        .for_each(|(x_mm, y_mm, vx, vy)| advance_run(x_mm, y_mm, vx, vy, walls));
+        .for_each(|(x_mm, y_mm, vx, vy)| cpu::widest(Advance { x_mm, y_mm, vx, vy, walls, clearance }));
 }
 
-fn advance_run(x_mm: &mut [i32], y_mm: &mut [i32], vx: &mut [i32], vy: &mut [i32], walls: &Walls) {
-    for at in 0..x_mm.len() {
-        if vx[at] | vy[at] != 0 {
-            let (x, y) = advance(walls, x_mm[at], y_mm[at], vx[at], vy[at]);
-            (vx[at], vy[at]) = (x - x_mm[at], y - y_mm[at]);
-            (x_mm[at], y_mm[at]) = (x, y);
+/// One job: a run of rows.
+struct Advance<'a> {
+    x_mm: &'a mut [i32],
+    y_mm: &'a mut [i32],
+    vx: &'a mut [i16],
+    vy: &'a mut [i16],
+    walls: &'a Walls,
+    clearance: &'a Clearance,
+}
+
+impl cpu::Task for Advance<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let places = self.x_mm.as_chunks_mut().0.iter_mut().zip(self.y_mm.as_chunks_mut().0);
+        let velocities = self.vx.as_chunks_mut().0.iter_mut().zip(self.vy.as_chunks_mut().0);
+        for ((x_mm, y_mm), (vx, vy)) in places.zip(velocities) {
+            self.clearance.advance_block(self.walls, x_mm, y_mm, vx, vy);
         }
     }
 }

@@ -26,8 +26,8 @@ struct Run<'a> {
     id: &'a [EntityId],
     x_mm: &'a mut [i32],
     y_mm: &'a mut [i32],
-    vx: &'a mut [i32],
-    vy: &'a mut [i32],
+    vx: &'a mut [i16],
+    vy: &'a mut [i16],
     health: &'a mut [u16],
     action: &'a mut [Action],
     action_until: &'a mut [u32],
@@ -119,7 +119,7 @@ impl Run<'_> {
         let before = (player.walker.shown_state(), player.walker.dash_wait_ticks);
         let place = (self.x_mm[at], self.y_mm[at]);
         let velocity = player.walker.step(now, place, &command, &player.path, &setting.rules);
-        (self.vx[at], self.vy[at]) = velocity;
+        (self.vx[at], self.vy[at]) = (velocity.0 as i16, velocity.1 as i16);
         player.own_changed |= player.walker.shown_state() != before.0;
         if player.walker.dash_wait_ticks > before.1 {
             self.show(at, Action::Dash, command.deed, now + u32::from(setting.rules.dash_ticks));

@@ -42,7 +42,7 @@ impl Truth {
         for slot in ones(truth.known) {
             let (at, row) = (slot as usize, client.row(slot));
             truth.entity[at] = columns.id[row.at()].0;
-            truth.segment[at] = columns.segment[row.at()];
+            truth.segment[at] = columns.segments.get(row);
             truth.place[at] = columns.place(row);
             truth.runs[at] = std::array::from_fn(|group| columns.shown[row.at()].run(group));
         }

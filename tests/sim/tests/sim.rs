@@ -7,6 +7,8 @@ mod fixtures;
 mod life;
 #[path = "sim/oracle.rs"]
 mod oracle;
+#[path = "sim/processors.rs"]
+mod processors;
 #[path = "sim/sameness.rs"]
 mod sameness;
 #[path = "sim/telegraph.rs"]
