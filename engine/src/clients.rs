@@ -1,7 +1,7 @@
 //! Phases 7 and 8: each client once. Acknowledgements, losses, slots, one snapshot.
 
 use crate::bins::Bins;
-use crate::columns::{Columns, REPLACED};
+use crate::columns::{BLOCK, Columns, LEAPT, REPLACED};
 use crate::ids::{EntityId, Handles, Row};
 use crate::interest::{self, Scene};
 use crate::notices::{HEAR_MM, NEAR_MM, Notice, Notices};
@@ -11,12 +11,13 @@ use crate::publish::SLACK_MM;
 use crate::step::LANE_ROWS;
 use crate::step::casts::Cast;
 use crate::step::combat::THREAT_SECONDS;
-use crate::world::Setting;
+use crate::world::{CREATURES_MAX, PLAYERS_MAX, Setting};
+use jobs::cpu;
 use jobs::scratch::PerThread;
 use netproto::peer::Plan;
 use netproto::snapshot::{self, Parts, Slots, ones};
 use netproto::{
-    Header, INTRODUCTIONS_MAX, Introduction, Look, Motion, N_GROUPS, Own, OwnState, Side, Status,
+    Header, INTRODUCTIONS_MAX, Introduction, Look, Motion, N_GROUPS, Own, OwnState, SLOTS, Side, Status,
     TIMED_PENDING_MAX, Timed, Vitals,
 };
 use netproto::{POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
@@ -28,7 +29,11 @@ pub const QUIET_TICKS_MAX: u32 = 4;
 const REACH_MM: i32 = 58_000;
 // A client finds the segment's anchor within half the wrap, also when it is as old as may be and at full speed.
 const _: () = assert!(REACH_MM + 512 * SEGMENT_AGE_TICKS_MAX as i32 + SLACK_MM < POSITION_WRAP_MM / 2);
-const ALL_GROUPS: u8 = (1 << N_GROUPS) - 1;
+
+/// Changes of so many slots are looked at in one word, and there are as many words.
+const RUN_SLOTS: usize = 8;
+const EACH_BYTE: u64 = u64::MAX / 0xff;
+const _: () = assert!(RUN_SLOTS * RUN_SLOTS == SLOTS);
 
 /// One job's output and memory.
 #[derive(Debug)]
@@ -52,10 +57,40 @@ impl Desk {
     }
 }
 
+/// What has changed in this tick, by row: a copy of [`Columns::changed`] of one length for every zone, so that the loop
+/// over a client's slots needs no check and no branch.
+#[derive(Debug)]
+pub struct Board(Box<[u8; BOARD_ROWS]>);
+
+/// A power of two, and no fewer than the rows of the largest zone.
+const BOARD_ROWS: usize = 1 << 18;
+const _: () = assert!((PLAYERS_MAX + CREATURES_MAX) as usize + 2 * BLOCK <= BOARD_ROWS);
+
+impl Board {
+    /// An empty board; the system gives it memory as far as rows are posted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(vec![0; BOARD_ROWS].into_boxed_slice().try_into().expect("the length is the same"))
+    }
+
+    /// Takes a tick's changes.
+    pub fn post(&mut self, changed: &[u8]) {
+        self.0[..changed.len()].copy_from_slice(changed);
+    }
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What serving clients reads.
 pub struct Hall<'a> {
     /// All columns, published.
     pub columns: &'a Columns,
+    /// The same changes as `columns` has.
+    pub board: &'a Board,
     /// The index of this tick.
     pub bins: &'a Bins,
     /// Finds threats.
@@ -85,36 +120,65 @@ pub fn serve(
         .enumerate()
         .for_each(|(chunk, (players, clients, timeds, desk))| {
             let mut search = searches.mine();
-            desk.arena.clear();
-            (desk.n_visible, desk.n_clients, desk.timed) = (0, 0, TimedCounts::default());
-            for at in 0..players.len() {
-                if clients[at].is_attached {
-                    let own = Row((chunk * n + at) as u32);
-                    let mut visit = Visit { hall, own, player: &mut players[at], client: &mut clients[at] };
-                    visit.serve(&mut timeds[at], desk, &mut search);
-                }
-            }
+            let first = chunk * n;
+            cpu::widest(Shift { hall, first, players, clients, timeds, desk, search: &mut search });
         });
+}
+
+/// The clients of one desk.
+struct Shift<'a> {
+    hall: &'a Hall<'a>,
+    /// Row of the first of them.
+    first: usize,
+    players: &'a mut [Player],
+    clients: &'a mut [Client],
+    timeds: &'a mut [Timeds],
+    desk: &'a mut Desk,
+    search: &'a mut interest::Search,
+}
+
+impl cpu::Task for Shift<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { hall, first, players, clients, timeds, desk, search } = self;
+        desk.arena.clear();
+        (desk.n_visible, desk.n_clients, desk.timed) = (0, 0, TimedCounts::default());
+        for (at, ((player, client), timeds)) in players.iter_mut().zip(clients).zip(timeds).enumerate() {
+            if client.is_attached {
+                let own = Row((first + at) as u32);
+                let place = hall.columns.place(own);
+                Visit { hall, own, place, player, client, timeds }.serve(desk, search);
+            }
+        }
+    }
 }
 
 /// One client's turn.
 struct Visit<'a> {
     hall: &'a Hall<'a>,
     own: Row,
+    /// Where the own body is.
+    place: (i32, i32),
     player: &'a mut Player,
     client: &'a mut Client,
+    timeds: &'a mut Timeds,
 }
 
 impl Visit<'_> {
-    fn serve(&mut self, timeds: &mut Timeds, desk: &mut Desk, search: &mut interest::Search) {
+    #[inline(always)]
+    fn serve(&mut self, desk: &mut Desk, search: &mut interest::Search) {
         let tick = self.hall.setting.now;
         let acks = std::mem::take(&mut self.client.acks);
-        let settled = self.client.view.handle_acks(&acks);
-        if timeds.n > 0 {
-            desk.timed.expired += timeds.settle(settled, tick);
+        let fates = self.client.view.handle_acks(&acks);
+        if self.timeds.n > 0 {
+            desk.timed.expired += self.timeds.settle(fates, tick);
         }
-        self.mark_changes();
-        self.hear(timeds, &mut desk.timed);
+        let stepped = self.mark_changes();
+        if self.player.is_new_here || !self.hall.notices.is_empty() {
+            self.hear(&mut desk.timed);
+        }
         if self.client.is_due || interest::is_turn(self.hall.columns.id[self.own.at()], tick) {
             self.client.is_due = false;
             let Hall { columns, bins, handles, .. } = *self.hall;
@@ -127,30 +191,28 @@ impl Visit<'_> {
         desk.n_visible += u64::from(self.client.view.occupied.count_ones());
         desk.n_clients += 1;
         if self.client.view.may_send(tick) {
-            self.send(timeds, desk);
+            self.send(stepped, desk);
         }
     }
 
     /// Queues what is announced near this client in this tick; for a body that has just appeared, all of it.
-    fn hear(&mut self, timeds: &mut Timeds, counts: &mut TimedCounts) {
-        let hall = self.hall;
+    #[inline(never)]
+    fn hear(&mut self, counts: &mut TimedCounts) {
+        let (hall, place) = (self.hall, self.place);
         if self.player.is_new_here {
             self.player.is_new_here = false;
-            let place = hall.columns.place(self.own);
             let is_near = |cast: &&Cast| interest::distance2(place, cast.at) <= interest::steps2(HEAR_MM);
             for cast in hall.casts.iter().filter(is_near) {
-                self.weigh(&cast.notice(), timeds, counts);
+                self.weigh(&cast.notice(), counts);
             }
-        } else if !hall.notices.is_empty() {
-            let place = hall.columns.place(self.own);
-            hall.notices.near(place, HEAR_MM, |notice| self.weigh(notice, timeds, counts));
+        } else {
+            hall.notices.near(place, HEAR_MM, |notice| self.weigh(notice, counts));
         }
     }
 
     /// What hurts the client where it stands, or nearly so, comes first; then its hits, then the nearest.
-    fn weigh(&mut self, notice: &Notice, timeds: &mut Timeds, counts: &mut TimedCounts) {
-        let place = self.hall.columns.place(self.own);
-        let d2 = interest::distance2(place, notice.middle);
+    fn weigh(&mut self, notice: &Notice, counts: &mut TimedCounts) {
+        let d2 = interest::distance2(self.place, notice.middle);
         if d2 > interest::steps2(HEAR_MM) {
             return;
         }
@@ -160,41 +222,53 @@ impl Visit<'_> {
             self.player.threaten(notice.owner, until);
             self.client.is_due = true;
         }
-        counts.dropped += timeds.offer(if hurts { d2 } else { HIT_KEY + 1 + d2 }, notice.event);
+        counts.dropped += self.timeds.offer(if hurts { d2 } else { HIT_KEY + 1 + d2 }, notice.event);
     }
 
-    /// Turns this tick's changes of the occupants into dirty bits.
-    fn mark_changes(&mut self) {
-        let columns = self.hall.columns;
-        let own = columns.place(self.own);
-        let mut marks = [0u64; N_GROUPS];
-        for slot in self.client.view.slots() {
-            let row = self.client.row(slot);
-            let changed = columns.changed[row.at()];
-            if changed == 0 {
-                continue;
-            }
-            let at = columns.place(row);
-            let is_near = (at.0 - own.0).abs() < REACH_MM && (at.1 - own.1).abs() < REACH_MM;
-            if changed & REPLACED != 0 || !is_near {
-                self.client.view.remove(slot);
-                continue;
-            }
-            debug_assert_eq!(changed & !ALL_GROUPS, 0);
-            for (group, mark) in marks.iter_mut().enumerate() {
-                *mark |= u64::from(changed >> group & 1) << slot;
+    /// Turns this tick's changes of the occupants into dirty bits. Returns the slots whose new motion is a small step
+    /// from the last one that was sent.
+    ///
+    /// - Cost: one load per slot without a branch; more for the few that have changed.
+    #[inline(always)]
+    fn mark_changes(&mut self) -> u64 {
+        let (columns, column) = (self.hall.columns, &self.hall.board.0);
+        // Byte `n` of word `k` is of slot `8 n + k`, so that bit g of all bytes, word over word, is the mask of group g.
+        // Empty slots hold the row of who sat there last: they are looked at as well, and left out by the view.
+        let mut changed = [[0u8; RUN_SLOTS]; RUN_SLOTS];
+        for (k, word) in changed.iter_mut().enumerate() {
+            for (n, byte) in word.iter_mut().enumerate() {
+                *byte = column[self.client.rows[RUN_SLOTS * n + k] as usize % BOARD_ROWS];
             }
         }
-        for (group, mark) in marks.into_iter().enumerate() {
-            self.client.view.mark(group, mark);
+        let words = changed.map(u64::from_le_bytes);
+        let flagged = |flag: u32| {
+            let bits = words.iter().enumerate().map(|(k, word)| (word >> flag & EACH_BYTE) << k);
+            bits.fold(0, |mask, bits| mask | bits)
+        };
+        let view = &mut self.client.view;
+        let moved = flagged(Motion::GROUP as u32) & view.occupied;
+        let mut gone = flagged(REPLACED.trailing_zeros()) & view.occupied;
+        let (x_mm, y_mm) = (&columns.x_mm[..], &columns.y_mm[..columns.x_mm.len()]);
+        for slot in ones(moved) {
+            let row = self.client.rows[slot as usize % SLOTS] as usize;
+            let off = (x_mm[row] - self.place.0).abs().max((y_mm[row] - self.place.1).abs());
+            gone |= u64::from(off >= REACH_MM) << slot;
         }
+        if gone != 0 {
+            view.remove_all(gone);
+        }
+        for group in Motion::GROUP + 1..N_GROUPS {
+            view.mark(group, flagged(group as u32));
+        }
+        view.mark(Motion::GROUP, moved) & !flagged(LEAPT.trailing_zeros())
     }
 
-    fn send(&mut self, timeds: &mut Timeds, desk: &mut Desk) {
+    #[inline(always)]
+    fn send(&mut self, stepped: u64, desk: &mut Desk) {
         let tick = self.hall.setting.now;
         let plan = self.client.view.open();
         let consumed = self.player.queue.newest_consumed;
-        let is_quiet = plan.is_empty() && timeds.n == 0 && consumed == self.client.echoed;
+        let is_quiet = plan.is_empty() && !self.timeds.is_due() && consumed == self.client.echoed;
         if is_quiet && tick.wrapping_sub(self.client.sent_at) < QUIET_TICKS_MAX {
             return;
         }
@@ -202,28 +276,40 @@ impl Visit<'_> {
         let introduced = self.introduced(&plan);
         let news = self.client.view.commit(&plan, introduced);
         let mut timed = [Timed::default(); TIMED_PENDING_MAX];
-        let departure = (plan.number, tick, self.hall.columns.place(self.own));
-        let next = &mut self.client.next_timed;
-        let n_timed = timeds.take(departure, next, &mut desk.timed, &mut timed);
+        let n_timed = if self.timeds.n == 0 {
+            0
+        } else {
+            let departure = (plan.number, tick, self.place);
+            self.timeds.take(departure, &mut self.client.next_timed, &mut desk.timed, &mut timed)
+        };
+        let mut groups = plan.groups;
+        let steps = groups[Motion::GROUP] & stepped & plan.exact;
+        groups[Motion::GROUP] &= !steps;
         let parts = Parts {
             header: self.header(plan.number, consumed),
             own: self.own_block(plan.own),
             news,
             introduced,
-            groups: plan.groups,
+            steps,
+            groups,
             timed: &timed[..n_timed],
         };
-        let source = Seats { columns: self.hall.columns, client: self.client, tick };
-        desk.arena.push(self.player.durable, |buffer| snapshot::encode(&parts, &source, buffer));
+        let source = Seats { columns: self.hall.columns, client: self.client, number: plan.number, tick };
+        let n_bytes = snapshot::encode(&parts, &source, desk.arena.room());
+        desk.arena.seal(self.player.durable, n_bytes);
     }
 
     /// The unknown slots that go out now: all, or the nearest ones.
+    #[inline(always)]
     fn introduced(&self, plan: &Plan) -> u64 {
-        if plan.unknown.count_ones() as usize <= INTRODUCTIONS_MAX {
-            return plan.unknown;
-        }
-        let own = self.hall.columns.place(self.own);
-        let mut ranked = [(i64::MAX, 0u32); netproto::SLOTS];
+        let is_room = plan.unknown.count_ones() as usize <= INTRODUCTIONS_MAX;
+        if is_room { plan.unknown } else { self.nearest(plan) }
+    }
+
+    #[cold]
+    fn nearest(&self, plan: &Plan) -> u64 {
+        let own = self.place;
+        let mut ranked = [(i64::MAX, 0u32); SLOTS];
         for slot in ones(plan.unknown) {
             let place = self.hall.columns.place(self.client.row(slot));
             let (dx, dy) = (i64::from(place.0 - own.0), i64::from(place.1 - own.1));
@@ -233,6 +319,7 @@ impl Visit<'_> {
         ranked[..INTRODUCTIONS_MAX].iter().fold(0, |mask, (_, slot)| mask | 1 << slot)
     }
 
+    #[inline(always)]
     fn header(&self, number: u16, consumed: u32) -> Header {
         let tick = self.hall.setting.now;
         let below = if consumed == 0 { 255 } else { tick.wrapping_sub(consumed).min(255) };
@@ -240,26 +327,30 @@ impl Visit<'_> {
         Header { number: u32::from(number), tick, consumed_below: below, margin_2ms }
     }
 
+    #[inline(always)]
     fn own_block(&self, with_state: bool) -> Own {
+        let state = with_state.then(|| self.own_state());
+        Own { x_mm: self.place.0 as u32, y_mm: self.place.1 as u32, state }
+    }
+
+    #[inline(never)]
+    fn own_state(&self) -> OwnState {
         let (columns, at) = (self.hall.columns, self.own.at());
-        let state = with_state.then(|| {
-            let (walker, setting) = (&self.player.walker, self.hall.setting);
-            OwnState {
-                move_state: walker.shown_state(),
-                speed_mm_per_tick: setting.rules.speed_mm_per_tick as u32,
-                forced_ticks: u32::from(walker.forced_ticks),
-                forced_vx_mm_per_tick: walker.forced.0,
-                forced_vy_mm_per_tick: walker.forced.1,
-                health: u32::from(columns.health[at]),
-                health_max: u32::from(columns.health_max[at]),
-                resource: u32::from(walker.resource),
-                swing_wait_ticks: self.player.swing_ready.saturating_sub(setting.now).min(255),
-                dash_wait_ticks: u32::from(walker.dash_wait_ticks),
-                area_wait_ticks: self.player.area_ready.saturating_sub(setting.now).min(255),
-                shot_wait_ticks: self.player.shot_ready.saturating_sub(setting.now).min(255),
-            }
-        });
-        Own { x_mm: columns.x_mm[at] as u32, y_mm: columns.y_mm[at] as u32, state }
+        let (walker, setting) = (&self.player.walker, self.hall.setting);
+        OwnState {
+            move_state: walker.shown_state(),
+            speed_mm_per_tick: setting.rules.speed_mm_per_tick as u32,
+            forced_ticks: u32::from(walker.forced_ticks),
+            forced_vx_mm_per_tick: walker.forced.0,
+            forced_vy_mm_per_tick: walker.forced.1,
+            health: u32::from(columns.health[at]),
+            health_max: u32::from(columns.health_max[at]),
+            resource: u32::from(walker.resource),
+            swing_wait_ticks: self.player.swing_ready.saturating_sub(setting.now).min(255),
+            dash_wait_ticks: u32::from(walker.dash_wait_ticks),
+            area_wait_ticks: self.player.area_ready.saturating_sub(setting.now).min(255),
+            shot_wait_ticks: self.player.shot_ready.saturating_sub(setting.now).min(255),
+        }
     }
 }
 
@@ -267,6 +358,7 @@ impl Visit<'_> {
 struct Seats<'a> {
     columns: &'a Columns,
     client: &'a Client,
+    number: u16,
     tick: u32,
 }
 
@@ -288,7 +380,12 @@ impl Slots for Seats<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    fn news_age(&self, slot: u32) -> u32 {
+        self.client.view.news_age(self.number, slot)
+    }
+
+    #[inline(always)]
     fn run(&self, group: usize, slot: u32) -> u64 {
         let row = self.client.row(slot);
         if group == Motion::GROUP {

@@ -9,6 +9,9 @@ use netproto::{Action, Kind};
 /// Flags of [`Columns::changed`], besides the groups' bits: the row has another occupant than a tick ago.
 pub const REPLACED: u8 = 1 << 7;
 
+/// As [`REPLACED`]: the new segment begins farther than [`netproto::quantise::STEP_MM_MAX`] from where the last one led.
+pub const LEAPT: u8 = 1 << 6;
+
 /// Rows come in blocks of this many: columns are cut at block borders only.
 pub const BLOCK: usize = jobs::mask::BLOCK;
 
@@ -59,7 +62,7 @@ pub struct Columns {
     pub shown: Vec<Shown>,
     /// What [`Columns::shown`] was made of. A cache, not state.
     pub(crate) drawn: Drawn,
-    /// Bit g: group g changed in this tick; or [`REPLACED`].
+    /// Bit g: group g changed in this tick; and [`REPLACED`], [`LEAPT`].
     pub changed: Vec<u8>,
     /// One bit per row: whether [`Columns::changed`] says anything. Small enough to stay near while clients are served.
     pub any_changed: Vec<u64>,

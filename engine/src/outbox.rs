@@ -55,12 +55,18 @@ impl Arena {
         self.frames.clear();
     }
 
-    /// Appends a frame that `write` puts at the start of the buffer it is given; `write` returns its length.
+    /// Where the next frame is written, from its start.
     ///
     /// # Panics
     /// If there are more frames than there is room for.
-    pub fn push(&mut self, player: DurableId, write: impl FnOnce(&mut [u8]) -> usize) {
-        let n_bytes = write(&mut self.bytes[self.end..]);
+    #[inline(always)]
+    pub fn room(&mut self) -> &mut [u8; FRAME_BUFFER_BYTES] {
+        self.bytes[self.end..].first_chunk_mut().expect("there is room for every client of the job")
+    }
+
+    /// Appends the frame that was written into [`Arena::room`].
+    #[inline(always)]
+    pub fn seal(&mut self, player: DurableId, n_bytes: usize) {
         self.end += n_bytes;
         self.frames.push((player, n_bytes as u32));
     }

@@ -128,7 +128,7 @@ impl Client {
 
     /// The row in a slot.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn row(&self, slot: u32) -> Row {
         Row(self.rows[slot as usize])
     }

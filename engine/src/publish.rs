@@ -7,7 +7,7 @@ mod motions;
 
 pub use figures::Shown;
 
-use crate::columns::{BLOCK, Columns, REPLACED};
+use crate::columns::{BLOCK, Columns, LEAPT, REPLACED};
 use figures::Figures;
 use jobs::cpu;
 use jobs::mask::ones;
@@ -115,13 +115,14 @@ impl cpu::Task for Publish<'_> {
         for block in 0..n {
             let replaced = std::mem::take(&mut replaced[block]);
             let missed = motions.missed(block, tick);
-            motions.anchor(block, missed | replaced, tick);
+            let leapt = motions.anchor(block, missed | replaced, tick);
             motions.forget(block, tick);
             let changed = &mut changed[block];
             changed.fill(0);
             for at in ones(missed | replaced) {
                 let is_in = |mask: u64| (mask >> at & 1) as u8;
-                changed[at] = (is_in(missed) << Motion::GROUP) | (is_in(replaced) * REPLACED);
+                changed[at] =
+                    (is_in(missed) << Motion::GROUP) | (is_in(leapt) * LEAPT) | (is_in(replaced) * REPLACED);
             }
             let doubtful = figures.doubtful(block, tick) | replaced;
             any_changed[block] = missed | replaced | figures.draw(block, doubtful, changed, tick);
@@ -138,6 +139,7 @@ mod tests {
     use crate::ids::{EntityId, Handles, Row};
     use crate::segments::STALE_TICKS;
     use kernel::mix;
+    use netproto::quantise::STEP_MM_MAX;
     use netproto::quantise::Segment;
     use netproto::{Action, Kind};
 
@@ -169,7 +171,8 @@ mod tests {
         for at in 0..columns.n_rows() {
             let told = columns.segments.get(Row(at as u32));
             let (to, (x, y)) = (told.at(tick), (columns.x_mm[at], columns.y_mm[at]));
-            let misses = (x - to.0).abs() > SLACK_MM || (y - to.1).abs() > SLACK_MM;
+            let off = (x - to.0).abs().max((y - to.1).abs());
+            let misses = off > SLACK_MM;
             let replaced = bit(&columns.replaced, at);
             if misses || replaced {
                 let new = Segment::anchored(x, y, columns.vx[at].into(), columns.vy[at].into(), tick);
@@ -180,6 +183,7 @@ mod tests {
             }
             let new = Shown::of(columns, at);
             let changed = u8::from(misses) << Motion::GROUP
+                | if off > STEP_MM_MAX { LEAPT } else { 0 }
                 | if replaced { REPLACED } else { 0 }
                 | new.difference(columns.shown[at]);
             columns.shown[at] = new;
@@ -272,6 +276,20 @@ mod tests {
             let told = columns.segments.get(Row(64));
             assert_eq!(told.tick, 1, "it moved in tick {tick}");
             assert_eq!(columns.motion_run(Row(64), tick), told.fresh(tick).to_motion().pack(), "tick {tick}");
+        }
+    }
+
+    #[test]
+    fn a_jump_is_told_from_a_turn() {
+        let (mut columns, mut handles) = (Columns::new(64, 64), Handles::new(128));
+        columns.spawn(&mut handles, Row(0), Kind::Player, (10_000, 10_000), 100);
+        publish(&mut columns, 1);
+        for (tick, (dx, is_leap)) in (2..).zip([(STEP_MM_MAX, false), (STEP_MM_MAX + 1, true), (65, false)]) {
+            let told = columns.segments.get(Row(0)).at(tick);
+            (columns.x_mm[0], columns.vx[0]) = (told.0 + dx, 0);
+            publish(&mut columns, tick);
+            assert_eq!(columns.changed[0] & 1, 1);
+            assert_eq!(columns.changed[0] & LEAPT != 0, is_leap, "{dx} mm");
         }
     }
 }

@@ -307,8 +307,10 @@ impl World {
 
     fn serve_clients(&mut self) {
         let setting = setting!(self);
+        self.scratch.board.post(&self.columns.changed);
         let hall = Hall {
             columns: &self.columns,
+            board: &self.scratch.board,
             bins: &self.bins,
             handles: &self.handles,
             notices: &self.scratch.notices,

@@ -1,7 +1,7 @@
 //! One zone: configuration, columns, players, creatures, and the index that finds them.
 
 use crate::bins::Bins;
-use crate::clients::Desk;
+use crate::clients::{Board, Desk};
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
@@ -93,6 +93,7 @@ pub(crate) struct Scratch {
     pub(crate) rows: Vec<Row>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) alarms: Vec<(i32, i32)>,
+    pub(crate) board: Board,
     pub(crate) desks: Vec<Desk>,
     pub(crate) order: Vec<u32>,
     pub(crate) targets: Vec<u32>,
@@ -389,6 +390,7 @@ impl Scratch {
             rows: Vec::with_capacity(n_rows),
             facts: Vec::with_capacity(2 * n_players.max(64)),
             alarms: Vec::with_capacity(n_rows.max(64)),
+            board: Board::new(),
             desks: (0..n_players.div_ceil(LANE_ROWS)).map(|_| Desk::warm()).collect(),
             order: Vec::with_capacity(n_rows),
             targets: vec![0; n_rows],

@@ -27,6 +27,7 @@ impl<'a> BitWriter<'a> {
     ///
     /// - Shapes: `bytes` must have [`GUARD_BYTES`] spare bytes behind the longest frame.
     #[must_use]
+    #[inline(always)]
     pub fn new(bytes: &'a mut [u8]) -> Self {
         Self { bytes, held: 0, n_held: 0, at: 0 }
     }
@@ -37,7 +38,7 @@ impl<'a> BitWriter<'a> {
     ///
     /// # Panics
     /// If the buffer has less than eight bytes left: budgets are checked before a frame is written.
-    #[inline]
+    #[inline(always)]
     pub fn put(&mut self, value: u32, n_bits: u32) {
         debug_assert!(n_bits <= FIELD_BITS_MAX, "field of {n_bits} bits");
         debug_assert!(u64::from(value) < 1 << n_bits, "{value} does not fit {n_bits} bits");
@@ -48,7 +49,7 @@ impl<'a> BitWriter<'a> {
     ///
     /// # Panics
     /// As [`BitWriter::put`].
-    #[inline]
+    #[inline(always)]
     pub fn put_run(&mut self, run: u64, n_bits: u32) {
         debug_assert!(n_bits <= RUN_BITS_MAX, "run of {n_bits} bits");
         debug_assert!(run >> n_bits == 0, "run wider than {n_bits} bits");
@@ -61,25 +62,27 @@ impl<'a> BitWriter<'a> {
     }
 
     /// Appends one bit.
-    #[inline]
+    #[inline(always)]
     pub fn put_bool(&mut self, value: bool) {
         self.put_run(u64::from(value), 1);
     }
 
     /// Appends 32 bits as two pieces of 16, low piece first.
-    #[inline]
+    #[inline(always)]
     pub fn put_wide32(&mut self, value: u32) {
         self.put_run(u64::from(value), 32);
     }
 
     /// Bits written so far.
     #[must_use]
+    #[inline(always)]
     pub fn n_bits(&self) -> usize {
         self.at * 8 + self.n_held as usize
     }
 
     /// Ends the frame on a byte border and returns its length in bytes.
     #[must_use]
+    #[inline(always)]
     pub fn finish(self) -> usize {
         self.n_bits().div_ceil(8)
     }

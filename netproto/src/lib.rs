@@ -18,8 +18,8 @@ pub mod snapshot;
 pub mod version;
 
 pub use generated::blocks::{
-    Acks, Circle, Command, CommandsHead, Deed, Follow, Goal, Header, Hit, Introduction, Look, Motion, Own,
-    OwnState, Shot, ShotEnd, SlotNews, Status, Steer, Timed, Vitals,
+    Acks, Circle, Command, CommandsHead, Course, Deed, Follow, Goal, Header, Hit, Introduction, Look, Motion,
+    Own, OwnState, Shot, ShotEnd, SlotNews, Status, Steer, Step, Timed, Vitals,
 };
 pub use generated::enums::{Action, Kind, MoveState, Refusal, Side, Skill};
 pub use generated::groups::{GROUP_BITS, GROUP_NAMES};

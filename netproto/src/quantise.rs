@@ -1,6 +1,6 @@
 //! Millimetres to wire steps and back; segments that a client extrapolates.
 
-use crate::{Motion, POSITION_STEP_MM, POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
+use crate::{Motion, POSITION_STEP_MM, POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX, Step};
 
 const STEP_SHIFT: u32 = POSITION_STEP_MM.trailing_zeros();
 const WRAP_MASK: i32 = POSITION_WRAP_MM - 1;
@@ -79,14 +79,36 @@ impl Segment {
     #[inline]
     pub fn from_motion(motion: &Motion, tick: u32, own_x_mm: i32, own_y_mm: i32) -> Self {
         Self {
-            x_mm: resolve(motion.x_16mm, own_x_mm),
-            y_mm: resolve(motion.y_16mm, own_y_mm),
+            x_mm: resolve(motion.x_16mm, own_x_mm, POSITION_WRAP_MM),
+            y_mm: resolve(motion.y_16mm, own_y_mm, POSITION_WRAP_MM),
             vx: motion.vx_mm_per_tick as i16,
             vy: motion.vy_mm_per_tick as i16,
             tick: tick.wrapping_sub(tick.wrapping_sub(motion.tick_low) & 15),
         }
     }
+
+    /// The segment that follows this one by a received step, in a frame of `tick`.
+    #[must_use]
+    #[inline]
+    pub fn stepped(&self, step: &Step, tick: u32) -> Self {
+        let (x_mm, y_mm) = self.at(tick);
+        let course = step.course.unwrap_or_default();
+        Self {
+            x_mm: resolve(step.x_16mm, x_mm, STEP_WRAP_MM),
+            y_mm: resolve(step.y_16mm, y_mm, STEP_WRAP_MM),
+            vx: course.vx_mm_per_tick as i16,
+            vy: course.vy_mm_per_tick as i16,
+            tick,
+        }
+    }
 }
+
+/// A step may begin this far per axis from where the last segment has led; what does is told as a motion.
+pub const STEP_MM_MAX: i32 = 960;
+/// A step's place is known modulo this.
+const STEP_WRAP_MM: i32 = 2_048;
+// Both ends of the last segment may be rounded, once each.
+const _: () = assert!(STEP_MM_MAX + 2 * POSITION_STEP_MM < STEP_WRAP_MM / 2);
 
 /// The multiple of the step nearest to `mm`.
 #[must_use]
@@ -95,17 +117,18 @@ pub fn to_step(mm: i32) -> i32 {
     mm.wrapping_add(POSITION_STEP_MM / 2) & !(POSITION_STEP_MM - 1)
 }
 
-/// The position nearest to `own_mm` that is `step_16mm` steps modulo the wrap.
+/// The position nearest to `near_mm` that is `step_16mm` steps modulo `wrap_mm`.
 #[inline]
-fn resolve(step_16mm: u32, own_mm: i32) -> i32 {
-    let ahead = ((step_16mm << STEP_SHIFT) as i32).wrapping_sub(own_mm) & WRAP_MASK;
-    let nearest = if ahead >= POSITION_WRAP_MM / 2 { ahead - POSITION_WRAP_MM } else { ahead };
-    own_mm.wrapping_add(nearest)
+fn resolve(step_16mm: u32, near_mm: i32, wrap_mm: i32) -> i32 {
+    let ahead = ((step_16mm << STEP_SHIFT) as i32).wrapping_sub(near_mm) & (wrap_mm - 1);
+    let nearest = if ahead >= wrap_mm / 2 { ahead - wrap_mm } else { ahead };
+    near_mm.wrapping_add(nearest)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Course;
 
     #[test]
     fn a_segment_survives_the_wire_from_anywhere_within_reach() {
@@ -129,6 +152,22 @@ mod tests {
             assert!(tick - fresh.tick <= SEGMENT_AGE_TICKS_MAX);
             let (a, b) = (old.at(tick), fresh.at(tick));
             assert!((a.0 - b.0).abs() <= 8 && (a.1 - b.1).abs() <= 8, "tick {tick}: {a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_at_most_its_bound_leads_to_the_segment_that_was_meant() {
+        for off in (-STEP_MM_MAX..=STEP_MM_MAX).step_by(7) {
+            for tick in [100, 107, 130] {
+                let old = Segment::anchored(1_000_003, 2_048, 77, -511, 100);
+                let held = old.fresh(tick); // rounded on its way to the client
+                let (x, y) = old.at(tick);
+                let new = Segment::anchored(x + off, y - off, -3, off / 2, tick);
+                let low = |mm: i32| (mm & (STEP_WRAP_MM - 1)) as u32 >> STEP_SHIFT;
+                let course = Course { vx_mm_per_tick: -3, vy_mm_per_tick: off / 2 };
+                let step = Step { x_16mm: low(new.x_mm), y_16mm: low(new.y_mm), course: Some(course) };
+                assert_eq!(held.stepped(&step, tick), new, "off by {off} at {tick}");
+            }
         }
     }
 }

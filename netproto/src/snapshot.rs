@@ -1,19 +1,26 @@
 //! A snapshot frame: composed by the server from masks and packed runs, taken apart by a client.
 //!
-//! Order: header, own block, slot news, introductions, groups in order of their ids, far (none yet), timed.
+//! Order: header, own block, which parts follow, slot news, introductions, steps, groups in order of their ids, timed.
 //! Source: docs/PROTOCOL.md "Frame".
 
-use crate::bits::{BitReader, BitWriter, GUARD_BYTES};
+use crate::bits::{BitReader, BitWriter, GUARD_BYTES, RUN_BITS_MAX};
 use crate::{
-    Circle, DecodeError, FRAME_BYTES_MAX, GROUP_BITS, Header, Hit, INTRODUCTIONS_MAX, Introduction, Look,
-    Motion, N_GROUPS, Own, RING, SLOTS, Shot, ShotEnd, SlotNews, Status, TIMED_BYTES_MAX, TIMED_PENDING_MAX,
-    Timed, TimedBody, Vitals,
+    Circle, Course, DecodeError, FRAME_BYTES_MAX, GROUP_BITS, Header, Hit, INTRODUCTIONS_MAX, Introduction,
+    Look, Motion, N_GROUPS, Own, RING, SLOTS, Shot, ShotEnd, SlotNews, Status, Step, TIMED_BYTES_MAX,
+    TIMED_PENDING_MAX, Timed, TimedBody, Vitals,
 };
 
-const NEWS_COUNT_BITS: u32 = 7;
+/// A bit for each part that a frame may lack: news, introductions, steps, groups by id, timed events.
+const PRESENCE_BITS: u32 = 4 + N_GROUPS as u32;
+const HAS_NEWS: u32 = 1;
+const HAS_INTRODUCTIONS: u32 = 1 << 1;
+const HAS_STEPS: u32 = 1 << 2;
+const HAS_GROUP_0: u32 = 1 << 3;
+const HAS_TIMED: u32 = 1 << (PRESENCE_BITS - 1);
+/// Parts that are there have one entry at least: their counts are less one.
+const NEWS_COUNT_BITS: u32 = 6;
 const INTRODUCTION_COUNT_BITS: u32 = 5;
-const FAR_COUNT_BITS: u32 = 3;
-const TIMED_COUNT_BITS: u32 = 5;
+const TIMED_COUNT_BITS: u32 = 4;
 const SELECTOR_BITS: u32 = 4;
 const SELECTOR_MASK: u32 = 15;
 const INDICES_MAX: u32 = 8;
@@ -31,19 +38,23 @@ const ALL_GROUPS_BITS: u32 = {
 /// The longest frame: as many introductions as may be, every other slot dirty in every group.
 const FRAME_BITS_MAX: u32 = Header::BITS_MAX
     + Own::BITS_MAX
+    + PRESENCE_BITS
     + NEWS_COUNT_BITS
     + SLOTS as u32 * SlotNews::BITS_MAX
     + INTRODUCTION_COUNT_BITS
     + INTRODUCTIONS_MAX as u32 * Introduction::BITS_MAX
-    + N_GROUPS as u32 * SLOT_LIST_BITS_MAX
-    + (SLOTS - INTRODUCTIONS_MAX) as u32 * ALL_GROUPS_BITS
-    + FAR_COUNT_BITS
+    + (1 + N_GROUPS as u32) * SLOT_LIST_BITS_MAX
+    + (SLOTS - INTRODUCTIONS_MAX) as u32 * (ALL_GROUPS_BITS + 1)
     + TIMED_COUNT_BITS
     + TIMED_BYTES_MAX as u32 * 8;
 const _: () = assert!(FRAME_BITS_MAX.div_ceil(8) as usize <= FRAME_BYTES_MAX);
 // An introduction is longer than the groups it replaces, so more of them never make a frame shorter.
-const _: () = assert!(Introduction::BITS_MAX > ALL_GROUPS_BITS);
+const _: () = assert!(Introduction::BITS_MAX > ALL_GROUPS_BITS + 1);
+const _: () = assert!(Step::BITS_MAX < GROUP_BITS[Motion::GROUP]);
+const _: () = assert!(SLOTS <= 1 << NEWS_COUNT_BITS && TIMED_PENDING_MAX <= 1 << TIMED_COUNT_BITS);
+const _: () = assert!(INTRODUCTIONS_MAX <= 1 << INTRODUCTION_COUNT_BITS);
 const _: () = assert!(SLOTS == 64 && RING == 16);
+const _: () = assert!(SELECTOR_BITS + INDICES_MAX * SLOT_BITS <= RUN_BITS_MAX);
 
 /// Bits of a timed event in a frame.
 #[must_use]
@@ -66,6 +77,8 @@ pub trait Slots {
     fn introduction(&self, slot: u32) -> Introduction;
     /// The packed run of one group of the entity in `slot`.
     fn run(&self, group: usize, slot: u32) -> u64;
+    /// How many snapshot numbers ago the news of `slot` happened; 0: the slot is emptied now.
+    fn news_age(&self, slot: u32) -> u32;
 }
 
 /// What goes into a frame, as masks over the slots.
@@ -75,11 +88,13 @@ pub struct Parts<'a> {
     pub header: Header,
     /// The own body.
     pub own: Own,
-    /// Slots with news not yet acknowledged: `news[age]`, age in snapshot numbers; age 0 empties the slot now.
-    pub news: [u64; RING],
+    /// Slots with news not yet acknowledged; none of them introduced.
+    pub news: u64,
     /// Slots introduced in this frame, at most [`INTRODUCTIONS_MAX`].
     pub introduced: u64,
-    /// Slots sent per group; none of them introduced.
+    /// Slots whose motion goes on from where the client has it, in the frame's tick; none of them introduced.
+    pub steps: u64,
+    /// Slots sent per group; none of them introduced, and none of `steps` in the motion group.
     pub groups: [u64; N_GROUPS],
     /// Timed events, at most [`TIMED_BYTES_MAX`] together.
     pub timed: &'a [Timed],
@@ -87,55 +102,115 @@ pub struct Parts<'a> {
 
 /// Writes a frame and returns its length in bytes.
 ///
-/// - Shapes: masks as [`Parts`] says; a slot has news of one age only.
-/// - Cost: one put per sent (slot, group); no allocation.
+/// - Shapes: masks as [`Parts`] says.
+/// - Cost: one put per sent (slot, group) and per slot list; no allocation.
 ///
 /// # Panics
 /// If `buffer` is shorter than [`FRAME_BUFFER_BYTES`]; in debug builds also when the masks overlap.
+#[inline(always)]
 pub fn encode<S: Slots>(parts: &Parts<'_>, slots: &S, buffer: &mut [u8]) -> usize {
-    assert!(buffer.len() >= FRAME_BUFFER_BYTES, "no room for a frame");
     debug_assert!(parts.introduced.count_ones() as usize <= INTRODUCTIONS_MAX);
-    let mut writer = BitWriter::new(buffer);
+    let mut writer = BitWriter::new(&mut buffer[..FRAME_BUFFER_BYTES]);
     parts.header.write(&mut writer);
     parts.own.write(&mut writer);
-    write_news(&parts.news, &mut writer);
-    writer.put(parts.introduced.count_ones(), INTRODUCTION_COUNT_BITS);
-    for slot in ones(parts.introduced) {
-        slots.introduction(slot).write(&mut writer);
+    writer.put(presence(parts), PRESENCE_BITS);
+    if parts.news | parts.introduced != 0 {
+        write_arrivals(parts, slots, &mut writer);
+    }
+    if parts.steps != 0 {
+        debug_assert_eq!(parts.steps & (parts.introduced | parts.groups[Motion::GROUP]), 0, "moved twice");
+        write_slots(parts.steps, &mut writer);
+        for slot in ones(parts.steps) {
+            let (run, n_bits) = step_run(slots.run(Motion::GROUP, slot));
+            writer.put_run(run, n_bits);
+        }
     }
     for (group, &mask) in parts.groups.iter().enumerate() {
         debug_assert_eq!(mask & parts.introduced, 0, "an introduction holds all groups");
-        write_slots(mask, &mut writer);
-        for slot in ones(mask) {
-            writer.put_run(slots.run(group, slot), GROUP_BITS[group]);
+        if mask != 0 {
+            write_slots(mask, &mut writer);
+            for slot in ones(mask) {
+                let (run, n_bits) = value_run(group, slots.run(group, slot));
+                writer.put_run(run, n_bits);
+            }
         }
     }
-    writer.put(0, FAR_COUNT_BITS);
-    writer.put(parts.timed.len() as u32, TIMED_COUNT_BITS);
-    for timed in parts.timed {
-        timed.write(&mut writer);
+    if !parts.timed.is_empty() {
+        writer.put(parts.timed.len() as u32 - 1, TIMED_COUNT_BITS);
+        parts.timed.iter().for_each(|timed| timed.write(&mut writer));
     }
     writer.finish()
 }
 
-fn write_news(news: &[u64; RING], writer: &mut BitWriter<'_>) {
-    let any = news.iter().fold(0, |any, mask| any | mask);
-    debug_assert_eq!(any.count_ones(), news.iter().map(|mask| mask.count_ones()).sum::<u32>());
-    writer.put(any.count_ones(), NEWS_COUNT_BITS);
-    for slot in ones(any) {
-        let age = news.iter().position(|mask| mask >> slot & 1 == 1).expect("the slot is in the union");
-        SlotNews { slot, age: age as u32 }.write(writer);
+#[inline(always)]
+fn presence(parts: &Parts<'_>) -> u32 {
+    let groups = parts.groups.iter().rev().fold(0, |bits, mask| bits << 1 | u32::from(*mask != 0));
+    let has = |bit: u32, it_has: bool| if it_has { bit } else { 0 };
+    has(HAS_NEWS, parts.news != 0)
+        | has(HAS_INTRODUCTIONS, parts.introduced != 0)
+        | has(HAS_STEPS, parts.steps != 0)
+        | (groups * HAS_GROUP_0)
+        | has(HAS_TIMED, !parts.timed.is_empty())
+}
+
+/// A value as it travels, and its width. An action ends as often as it begins: a status of zeros is one bit.
+#[inline(always)]
+fn value_run(group: usize, run: u64) -> (u64, u32) {
+    match group {
+        Status::GROUP if run == 0 => (0, 1),
+        Status::GROUP => (run << 1 | 1, GROUP_BITS[group] + 1),
+        _ => (run, GROUP_BITS[group]),
+    }
+}
+
+const STEP_BITS: u32 = Step::BITS_MAX - Course::BITS_MAX - 1;
+const AXIS_BITS: u32 = STEP_BITS / 2;
+
+/// The run of a [`Step`] with the same place and velocity as a packed [`Motion`], and its width.
+#[inline(always)]
+fn step_run(motion: u64) -> (u64, u32) {
+    let axis = (1 << AXIS_BITS) - 1;
+    let (x, y) = (motion & axis, motion >> POSITION_BITS & axis);
+    let course = motion >> (2 * POSITION_BITS) & ((1 << Course::BITS) - 1);
+    let moves = u64::from(course != STANDING);
+    let n_bits = STEP_BITS + 1 + Course::BITS * moves as u32;
+    (x | y << AXIS_BITS | moves << STEP_BITS | (course * moves) << (STEP_BITS + 1), n_bits)
+}
+
+/// Bits of a position per axis in a motion.
+const POSITION_BITS: u32 = 13;
+/// A packed velocity of nothing.
+const STANDING: u64 = Course { vx_mm_per_tick: 0, vy_mm_per_tick: 0 }.pack();
+
+/// Writes slot news and introductions.
+#[inline(always)]
+fn write_arrivals<S: Slots>(parts: &Parts<'_>, slots: &S, writer: &mut BitWriter<'_>) {
+    debug_assert_eq!(parts.news & parts.introduced, 0, "an introduction replaces what was in the slot");
+    if parts.news != 0 {
+        writer.put(parts.news.count_ones() - 1, NEWS_COUNT_BITS);
+        for slot in ones(parts.news) {
+            SlotNews { slot, age: slots.news_age(slot) }.write(writer);
+        }
+    }
+    if parts.introduced != 0 {
+        writer.put(parts.introduced.count_ones() - 1, INTRODUCTION_COUNT_BITS);
+        for slot in ones(parts.introduced) {
+            slots.introduction(slot).write(writer);
+        }
     }
 }
 
 /// Writes a list of slots: up to eight indices, or the whole mask.
+#[inline(always)]
 fn write_slots(mask: u64, writer: &mut BitWriter<'_>) {
     let n = mask.count_ones();
     if n <= INDICES_MAX {
-        writer.put(n, SELECTOR_BITS);
+        let (mut run, mut n_bits) = (u64::from(n), SELECTOR_BITS);
         for slot in ones(mask) {
-            writer.put(slot, SLOT_BITS);
+            run |= u64::from(slot) << n_bits;
+            n_bits += SLOT_BITS;
         }
+        writer.put_run(run, n_bits);
     } else {
         writer.put(SELECTOR_MASK, SELECTOR_BITS);
         writer.put_wide32(mask as u32);
@@ -149,7 +224,7 @@ fn read_slots(reader: &mut BitReader<'_>) -> Result<u64, DecodeError> {
             let low = u64::from(reader.take_wide32()?);
             Ok(low | u64::from(reader.take_wide32()?) << 32)
         }
-        n if n <= INDICES_MAX => {
+        n if 0 < n && n <= INDICES_MAX => {
             let mut mask = 0u64;
             for _ in 0..n {
                 let slot = reader.take(SLOT_BITS)?;
@@ -179,6 +254,10 @@ pub struct Frame {
     pub n_introductions: usize,
     /// Introductions, ascending by slot.
     pub introductions: [Introduction; INTRODUCTIONS_MAX],
+    /// Slots with a step.
+    pub steps: u64,
+    /// Steps by slot; valid where the mask has a bit.
+    pub step: [Step; SLOTS],
     /// Slots per group.
     pub groups: [u64; N_GROUPS],
     /// Group 0 by slot; valid where its mask has a bit.
@@ -204,6 +283,8 @@ impl Default for Frame {
             news: [SlotNews::default(); SLOTS],
             n_introductions: 0,
             introductions: [Introduction::default(); INTRODUCTIONS_MAX],
+            steps: 0,
+            step: [Step::default(); SLOTS],
             groups: [0; N_GROUPS],
             motion: [Motion::default(); SLOTS],
             vitals: [Vitals::default(); SLOTS],
@@ -222,16 +303,20 @@ pub enum Part {
     Header,
     /// The own block.
     Own,
+    /// Which parts follow.
+    Presence,
     /// The list of slot news.
     News,
     /// One introduction, by position.
     Introduction(usize),
+    /// The slot list of the steps.
+    StepSlots,
+    /// One step, by slot.
+    StepValue(u32),
     /// The slot list of a group.
     GroupSlots(usize),
     /// One value: group, slot.
     GroupValue(usize, u32),
-    /// Far records; none in this epoch.
-    Far,
     /// One timed event, by position.
     Timed(usize),
 }
@@ -266,18 +351,29 @@ pub fn decode_traced(
     seen(Part::Header, reader.at_bit(), frame);
     frame.own = Own::read(&mut reader)?;
     seen(Part::Own, reader.at_bit(), frame);
-    read_news(&mut reader, frame)?;
-    seen(Part::News, reader.at_bit(), frame);
-    let introduced = read_introductions(&mut reader, frame, &mut seen)?;
-    for group in 0..N_GROUPS {
-        read_group(&mut reader, frame, group, introduced, &mut seen)?;
+    let present = reader.take(PRESENCE_BITS)?;
+    let has = |bit: u32| present & bit != 0;
+    seen(Part::Presence, reader.at_bit(), frame);
+    (frame.n_news, frame.n_introductions, frame.steps, frame.n_timed) = (0, 0, 0, 0);
+    frame.groups = [0; N_GROUPS];
+    if has(HAS_NEWS) {
+        read_news(&mut reader, frame)?;
+        seen(Part::News, reader.at_bit(), frame);
     }
-    let n_far = reader.take(FAR_COUNT_BITS)?;
-    if n_far != 0 {
-        return Err(DecodeError::Range { field: "far count", value: n_far });
+    let mut taken = 0;
+    if has(HAS_INTRODUCTIONS) {
+        taken = read_introductions(&mut reader, frame, &mut seen)?;
     }
-    seen(Part::Far, reader.at_bit(), frame);
-    read_timed(&mut reader, frame, &mut seen)?;
+    if has(HAS_STEPS) {
+        read_steps(&mut reader, frame, taken, &mut seen)?;
+    }
+    for group in (0..N_GROUPS).filter(|group| has(HAS_GROUP_0 << group)) {
+        let taken = if group == Motion::GROUP { taken | frame.steps } else { taken };
+        read_group(&mut reader, frame, group, taken, &mut seen)?;
+    }
+    if has(HAS_TIMED) {
+        read_timed(&mut reader, frame, &mut seen)?;
+    }
     reader.finish()
 }
 
@@ -313,21 +409,40 @@ fn read_introductions(
     Ok(introduced)
 }
 
+fn read_steps(
+    reader: &mut BitReader<'_>,
+    frame: &mut Frame,
+    introduced: u64,
+    seen: &mut impl FnMut(Part, usize, &Frame),
+) -> Result<(), DecodeError> {
+    frame.steps = read_slots(reader)?;
+    if frame.steps & introduced != 0 {
+        return Err(DecodeError::Order { what: "step of a slot that was just introduced" });
+    }
+    seen(Part::StepSlots, reader.at_bit(), frame);
+    for slot in ones(frame.steps) {
+        frame.step[slot as usize] = Step::read(reader)?;
+        seen(Part::StepValue(slot), reader.at_bit(), frame);
+    }
+    Ok(())
+}
+
 fn read_group(
     reader: &mut BitReader<'_>,
     frame: &mut Frame,
     group: usize,
-    introduced: u64,
+    taken: u64,
     seen: &mut impl FnMut(Part, usize, &Frame),
 ) -> Result<(), DecodeError> {
     let mask = read_slots(reader)?;
-    if mask & introduced != 0 {
-        return Err(DecodeError::Order { what: "group of a slot that was just introduced" });
+    if mask & taken != 0 {
+        return Err(DecodeError::Order { what: "group of a slot that was just introduced, or has a step" });
     }
     frame.groups[group] = mask;
     seen(Part::GroupSlots(group), reader.at_bit(), frame);
     for slot in ones(mask) {
-        let run = reader.take_run(GROUP_BITS[group])?;
+        let is_zero = group == Status::GROUP && !reader.take_bool()?;
+        let run = if is_zero { 0 } else { reader.take_run(GROUP_BITS[group])? };
         let at = slot as usize;
         match group {
             Motion::GROUP => frame.motion[at] = Motion::unpack(run)?,
@@ -354,6 +469,7 @@ fn read_timed(
     Ok(())
 }
 
+/// A count that travels less one.
 fn count(
     reader: &mut BitReader<'_>,
     n_bits: u32,
@@ -361,11 +477,11 @@ fn count(
     field: &'static str,
 ) -> Result<usize, DecodeError> {
     let value = reader.take(n_bits)?;
-    if value as usize > max { Err(DecodeError::Range { field, value }) } else { Ok(value as usize) }
+    if value as usize >= max { Err(DecodeError::Range { field, value }) } else { Ok(value as usize + 1) }
 }
 
 /// Positions of the set bits, lowest first.
-#[inline]
+#[inline(always)]
 pub fn ones(mut mask: u64) -> impl Iterator<Item = u32> {
     std::iter::from_fn(move || {
         (mask != 0).then(|| {
@@ -377,103 +493,5 @@ pub fn ones(mut mask: u64) -> impl Iterator<Item = u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Same;
-    impl Slots for Same {
-        fn introduction(&self, slot: u32) -> Introduction {
-            Introduction { slot, entity: 0xfeed_0000 | slot, ..Introduction::default() }
-        }
-        fn run(&self, group: usize, slot: u32) -> u64 {
-            match group {
-                Motion::GROUP => Motion { x_16mm: slot, tick_low: 7, ..Motion::default() }.pack(),
-                Status::GROUP => u64::from(slot & 3),
-                _ => u64::from(slot),
-            }
-        }
-    }
-
-    fn longest() -> Parts<'static> {
-        let introduced = (1 << INTRODUCTIONS_MAX) - 1;
-        let mut news = [0; RING];
-        news[15] = u64::MAX;
-        let own = Own { state: Some(crate::OwnState::default()), ..Own::default() };
-        Parts {
-            header: Header::default(),
-            own,
-            news,
-            introduced,
-            groups: [!introduced; N_GROUPS],
-            timed: &[],
-        }
-    }
-
-    #[test]
-    fn the_longest_frame_fits_and_reads_back() {
-        let mut buffer = [0xaa; FRAME_BUFFER_BYTES];
-        let n_bytes = encode(&longest(), &Same, &mut buffer);
-        assert!(n_bytes <= FRAME_BYTES_MAX - TIMED_BYTES_MAX);
-        let mut frame = Frame::default();
-        decode(&buffer[..n_bytes], &mut frame).unwrap();
-        assert_eq!((frame.n_news, frame.n_introductions), (64, INTRODUCTIONS_MAX));
-        assert_eq!(frame.groups, longest().groups);
-        assert_eq!(frame.motion[63].x_16mm, 63);
-        assert_eq!(frame.introductions[3], Same.introduction(3));
-    }
-
-    #[test]
-    fn timed_events_are_as_long_as_said() {
-        for body in [
-            TimedBody::Hit(Hit::default()),
-            TimedBody::Circle(Circle { radius_64mm: 1, windup_ticks: 1, ..Circle::default() }),
-            TimedBody::Shot(Shot { draw_ticks: 1, flight_ticks: 1, ..Shot::default() }),
-            TimedBody::ShotEnd(ShotEnd::default()),
-        ] {
-            let mut bytes = [0; 256];
-            let mut writer = BitWriter::new(&mut bytes);
-            let timed = Timed { body, ..Timed::default() };
-            (0..8).for_each(|_| timed.write(&mut writer));
-            assert_eq!(writer.finish() as u32, timed_bits(&body), "eight of them in bytes: {body:?}");
-        }
-    }
-
-    #[test]
-    fn slot_lists_of_every_length_read_back() {
-        for n in 0..=64u32 {
-            let mask = if n == 64 { u64::MAX } else { ((1 << n) - 1) << (64 - n).min(3) };
-            let mut bytes = [0; 32];
-            let mut writer = BitWriter::new(&mut bytes);
-            write_slots(mask, &mut writer);
-            let n_bytes = writer.finish();
-            assert_eq!(read_slots(&mut BitReader::new(&bytes, n_bytes)).unwrap(), mask);
-        }
-    }
-
-    #[test]
-    fn selectors_9_to_14_and_unordered_indices_are_errors() {
-        for selector in 9..=14 {
-            let mut bytes = [0; 24];
-            bytes[0] = selector;
-            assert!(read_slots(&mut BitReader::new(&bytes, 16)).is_err(), "selector {selector}");
-        }
-        let mut bytes = [0; 24];
-        let mut writer = BitWriter::new(&mut bytes);
-        writer.put(2, SELECTOR_BITS);
-        writer.put(5, SLOT_BITS);
-        writer.put(5, SLOT_BITS);
-        let n_bytes = writer.finish();
-        let read = read_slots(&mut BitReader::new(&bytes, n_bytes));
-        assert_eq!(read, Err(DecodeError::Order { what: "slot list" }));
-    }
-
-    #[test]
-    fn every_truncation_of_a_frame_is_refused() {
-        let mut buffer = [0; FRAME_BUFFER_BYTES];
-        let n_bytes = encode(&longest(), &Same, &mut buffer);
-        let mut frame = Frame::default();
-        for n in 0..n_bytes {
-            assert!(decode(&buffer[..n], &mut frame).is_err(), "{n} of {n_bytes} bytes passed");
-        }
-    }
-}
+#[path = "snapshot_tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use netproto::generated::by_name;
 use netproto::input::InputPacket;
 use netproto::snapshot::{self, FRAME_BUFFER_BYTES, Frame, Part, Parts, Slots};
 use netproto::{
-    DecodeError, EPOCH, FINGERPRINT, Hello, INPUT_BYTES_MAX, Introduction, Motion, RING, Record, Status,
+    DecodeError, EPOCH, FINGERPRINT, Hello, INPUT_BYTES_MAX, Introduction, Motion, Record, Status, Step,
     Vitals,
 };
 use serde_json::Value;
@@ -140,15 +140,16 @@ fn a_good_hello_cut_anywhere_is_refused() {
 
 /// The parts of a frame that name their slot or count, in the words of the vectors.
 fn shape(frame: &Frame) -> (usize, usize, Vec<u32>, usize) {
-    let groups = frame.groups.iter().map(|mask| mask.count_ones()).collect();
+    let groups = [frame.steps].iter().chain(&frame.groups).map(|mask| mask.count_ones()).collect();
     (frame.n_news, frame.n_introductions, groups, frame.n_timed)
 }
 
 fn expected_shape(value: &Value) -> (usize, usize, Vec<u32>, usize) {
     let n = |key: &str| value[key].as_array().map_or(0, Vec::len);
-    let groups = netproto::GROUP_NAMES.iter();
-    let groups = groups.map(|name| value["groups"][*name].as_object().map_or(0, |slots| slots.len() as u32));
-    (n("news"), n("introductions"), groups.collect(), n("timed"))
+    let n_slots = |slots: &Value| slots.as_object().map_or(0, |slots| slots.len() as u32);
+    let groups = netproto::GROUP_NAMES.iter().map(|name| n_slots(&value["groups"][*name]));
+    let lists = [n_slots(&value["steps"])].into_iter().chain(groups);
+    (n("news"), n("introductions"), lists.collect(), n("timed"))
 }
 
 /// A decoded frame as the columns that a server would compose it from.
@@ -163,24 +164,45 @@ impl Slots for Columns<'_> {
     fn run(&self, group: usize, slot: u32) -> u64 {
         let at = slot as usize;
         match group {
+            Motion::GROUP if self.0.steps >> slot & 1 == 1 => motion_of(&self.0.step[at]).pack(),
             Motion::GROUP => self.0.motion[at].pack(),
             Vitals::GROUP => self.0.vitals[at].pack(),
             Status::GROUP => self.0.status[at].pack(),
             _ => self.0.look[at].pack(),
         }
     }
+
+    fn news_age(&self, slot: u32) -> u32 {
+        let used = &self.0.news[..self.0.n_news];
+        used.iter().find(|news| news.slot == slot).expect("the slot has news").age
+    }
+}
+
+/// A motion with the place and velocity of a step.
+fn motion_of(step: &Step) -> Motion {
+    let course = step.course.unwrap_or_default();
+    Motion {
+        x_16mm: step.x_16mm,
+        y_16mm: step.y_16mm,
+        vx_mm_per_tick: course.vx_mm_per_tick,
+        vy_mm_per_tick: course.vy_mm_per_tick,
+        tick_low: 0,
+    }
 }
 
 /// The frame composed anew from what was decoded.
 fn compose(frame: &Frame) -> Vec<u8> {
-    let mut news = [0; RING];
-    for one in &frame.news[..frame.n_news] {
-        news[one.age as usize] |= 1 << one.slot;
-    }
     let used = &frame.introductions[..frame.n_introductions];
     let introduced = used.iter().fold(0, |mask, introduction| mask | 1 << introduction.slot);
-    let timed = &frame.timed[..frame.n_timed];
-    let parts = Parts { header: frame.header, own: frame.own, news, introduced, groups: frame.groups, timed };
+    let parts = Parts {
+        header: frame.header,
+        own: frame.own,
+        news: frame.news[..frame.n_news].iter().fold(0, |mask, news| mask | 1 << news.slot) & !introduced,
+        introduced,
+        steps: frame.steps,
+        groups: frame.groups,
+        timed: &frame.timed[..frame.n_timed],
+    };
     let mut buffer = vec![0; FRAME_BUFFER_BYTES];
     let n_bytes = snapshot::encode(&parts, &Columns(frame), &mut buffer);
     buffer.truncate(n_bytes);

@@ -245,7 +245,7 @@ mod tests {
     use client_core::session::Settings;
     use netproto::quantise::Segment;
     use netproto::snapshot::{FRAME_BUFFER_BYTES, Frame, Parts, Slots, encode};
-    use netproto::{Header, Introduction, N_GROUPS, Own, RING, Timed, TimedBody, Vitals};
+    use netproto::{Header, Introduction, N_GROUPS, Own, Timed, TimedBody, Vitals};
 
     /// One wolf, two metres to the south.
     struct Wolf;
@@ -257,6 +257,9 @@ mod tests {
             Introduction { slot, entity: 1, kind: Kind::Wolf, motion, vitals, ..Introduction::default() }
         }
         fn run(&self, _: usize, _: u32) -> u64 {
+            0
+        }
+        fn news_age(&self, _: u32) -> u32 {
             0
         }
     }
@@ -271,7 +274,7 @@ mod tests {
         let header = Header { tick: 100, consumed_below: 255, ..Header::default() };
         let own = Own { x_mm: 50_000, y_mm: 50_000, state: None };
         let introduced = u64::from(with_wolf);
-        let parts = Parts { header, own, news: [0; RING], introduced, groups: [0; N_GROUPS], timed };
+        let parts = Parts { header, own, news: 0, introduced, steps: 0, groups: [0; N_GROUPS], timed };
         let mut buffer = [0; FRAME_BUFFER_BYTES];
         let n_bytes = encode(&parts, &Wolf, &mut buffer);
         session.handle_datagram(Nanos(1), &buffer[..n_bytes], &mut Frame::default());

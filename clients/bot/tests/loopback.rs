@@ -6,9 +6,7 @@ use bot::{BotsConfig, Mix, Report, run};
 use kernel::walls::{CELL_MM, TILE_MM, Walls};
 use netproto::input::InputPacket;
 use netproto::snapshot::{FRAME_BUFFER_BYTES, Parts, Slots, encode};
-use netproto::{
-    Header, Hello, Introduction, KERNEL_VERSION, N_GROUPS, Own, OwnState, RING, WIRE_MAJOR, Welcome,
-};
+use netproto::{Header, Hello, Introduction, KERNEL_VERSION, N_GROUPS, Own, OwnState, WIRE_MAJOR, Welcome};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,6 +24,9 @@ impl Slots for Nobody {
         Introduction::default()
     }
     fn run(&self, _: usize, _: u32) -> u64 {
+        0
+    }
+    fn news_age(&self, _: u32) -> u32 {
         0
     }
 }
@@ -149,7 +150,7 @@ impl Zone {
             peer.number = (peer.number + 1) & 0xffff;
             let own = Own { x_mm: 30_000, y_mm: 30_000, state: (peer.number == 1).then(OwnState::default) };
             let parts =
-                Parts { header, own, news: [0; RING], introduced: 0, groups: [0; N_GROUPS], timed: &[] };
+                Parts { header, own, news: 0, introduced: 0, steps: 0, groups: [0; N_GROUPS], timed: &[] };
             let mut buffer = [0; FRAME_BUFFER_BYTES];
             let n_bytes = encode(&parts, &Nobody, &mut buffer);
             self.server.send_frame(*id, &buffer[..n_bytes]);

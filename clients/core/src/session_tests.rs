@@ -6,7 +6,7 @@ use kernel::advance;
 use kernel::walker::{Path, Rules, Walker};
 use netproto::input::InputPacket;
 use netproto::snapshot::{FRAME_BUFFER_BYTES, Parts, Slots, encode};
-use netproto::{Hello, Introduction, MoveState, N_GROUPS, Notice, OwnState, RING, Steer};
+use netproto::{Hello, Introduction, MoveState, N_GROUPS, Notice, OwnState, Steer};
 
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 50 * MS;
@@ -35,6 +35,9 @@ impl Slots for Nobody {
         Introduction::default()
     }
     fn run(&self, _: usize, _: u32) -> u64 {
+        0
+    }
+    fn news_age(&self, _: u32) -> u32 {
         0
     }
 }
@@ -131,7 +134,8 @@ impl Zone {
         let header = Header { number, tick: self.tick, consumed_below: below, margin_2ms: self.margin_2ms };
         self.number = self.number.wrapping_add(1);
         let own = Own { x_mm: self.at.0 as u32, y_mm: self.at.1 as u32, state };
-        let parts = Parts { header, own, news: [0; RING], introduced: 0, groups: [0; N_GROUPS], timed: &[] };
+        let parts =
+            Parts { header, own, news: 0, introduced: 0, steps: 0, groups: [0; N_GROUPS], timed: &[] };
         let mut buffer = [0; FRAME_BUFFER_BYTES];
         let n_bytes = encode(&parts, &Nobody, &mut buffer);
         buffer[..n_bytes].to_vec()

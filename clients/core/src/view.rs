@@ -247,6 +247,10 @@ impl View {
 
     /// Groups of an empty slot are meant for an entity that this client was never introduced to.
     fn take_groups(&mut self, frame: &Frame) {
+        for slot in ones(frame.steps & self.occupied) {
+            let segment = &mut self.slots.segment[slot as usize];
+            *segment = segment.stepped(&frame.step[slot as usize], self.tick);
+        }
         for slot in ones(frame.groups[Motion::GROUP] & self.occupied) {
             self.slots.segment[slot as usize] = self.resolve(&frame.motion[slot as usize]);
         }

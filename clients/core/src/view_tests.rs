@@ -120,6 +120,7 @@ struct Truth {
     entity: [u32; SLOTS],
     health: [u32; SLOTS],
     x_mm: [i32; SLOTS],
+    news_age: [u32; SLOTS],
     tick: u32,
 }
 
@@ -139,6 +140,9 @@ impl Columns for Truth {
             _ => whole.look.pack(),
         }
     }
+    fn news_age(&self, slot: u32) -> u32 {
+        self.news_age[slot as usize]
+    }
 }
 
 struct Random(u64);
@@ -155,20 +159,32 @@ struct Server {
     view: peer::View,
     truth: Truth,
     next_entity: u32,
+    /// Slots whose motion changed a little since the last round, and was clean.
+    stepped: u64,
+    n_steps: u32,
     random: Random,
 }
 
 impl Server {
     fn new(seed: u64) -> Self {
-        let truth = Truth { entity: [0; SLOTS], health: [0; SLOTS], x_mm: [0; SLOTS], tick: 500 };
-        Self { view: peer::View::new(15), truth, next_entity: 1, random: Random(seed) }
+        let none = [0; SLOTS];
+        let truth = Truth { entity: none, health: none, x_mm: [0; SLOTS], news_age: none, tick: 500 };
+        Self {
+            view: peer::View::new(15),
+            truth,
+            next_entity: 1,
+            stepped: 0,
+            n_steps: 0,
+            random: Random(seed),
+        }
     }
 
     fn change_the_world(&mut self) {
+        self.stepped = 0;
         for _ in 0..self.random.below(12) {
             let slot = self.random.below(64) as u32;
             let at = slot as usize;
-            match self.random.below(4) {
+            match self.random.below(6) {
                 0 => self.view.remove(slot),
                 1 => {
                     self.view.assign(slot);
@@ -181,9 +197,16 @@ impl Server {
                     self.truth.health[at] = self.random.below(128) as u32;
                     self.view.mark(Vitals::GROUP, 1 << slot);
                 }
-                _ => {
+                3 => {
                     self.truth.x_mm[at] = 480_000 + 16 * self.random.below(2_000) as i32;
+                    self.stepped &= !(1 << slot);
                     self.view.mark(Motion::GROUP, 1 << slot);
+                }
+                _ => {
+                    self.truth.x_mm[at] += 16 * (self.random.below(120) as i32 - 60);
+                    // A second step before the first was sent leads too far.
+                    self.stepped &= !(1 << slot);
+                    self.stepped |= self.view.mark(Motion::GROUP, 1 << slot) & self.view.known;
                 }
             }
         }
@@ -194,9 +217,15 @@ impl Server {
         let plan = self.view.open();
         let introduced = ones(plan.unknown).take(INTRODUCTIONS_MAX).fold(0, |mask, slot| mask | 1 << slot);
         let news = self.view.commit(&plan, introduced);
+        ones(news)
+            .for_each(|slot| self.truth.news_age[slot as usize] = self.view.news_age(plan.number, slot));
+        let mut groups = plan.groups;
+        let steps = groups[Motion::GROUP] & self.stepped & plan.exact;
+        groups[Motion::GROUP] &= !steps;
+        self.n_steps += steps.count_ones();
         let header = Header { number: u32::from(plan.number), tick: self.truth.tick, ..Header::default() };
         let own = Own { x_mm: 500_000, y_mm: 500_000, state: None };
-        let parts = Parts { header, own, news, introduced, groups: plan.groups, timed: &[] };
+        let parts = Parts { header, own, news, introduced, steps, groups, timed: &[] };
         let mut buffer = [0; FRAME_BUFFER_BYTES];
         let n_bytes = encode(&parts, &self.truth, &mut buffer);
         self.view.check();
@@ -220,6 +249,7 @@ fn play_over_a_bad_network(seed: u64, loss_percent: u64) {
     let mut frame = Frame::default();
     for round in 0..1_500u64 {
         let is_calm = round % 300 > 250; // calm at the end of each stretch: everything must come right
+        server.stepped = 0;
         if !is_calm {
             server.change_the_world();
         }
@@ -256,6 +286,7 @@ fn play_over_a_bad_network(seed: u64, loss_percent: u64) {
         }
     }
     assert!(client.counts.applied > 200 && client.counts.late > 50, "{:?}", client.counts);
+    assert!(server.n_steps > 100, "{} steps", server.n_steps);
 }
 
 #[test]

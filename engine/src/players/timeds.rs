@@ -1,7 +1,8 @@
 //! What a client has yet to be told of what happened: at most 16 events, the most pressing ones.
 
+use netproto::peer::Fates;
 use netproto::snapshot::timed_bits;
-use netproto::{RING, TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, TimedBody};
+use netproto::{Circle, RING, Shot, TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, TimedBody};
 
 /// Key of a hit that the client dealt or took. Lower keys are more pressing: telegraphs that hurt the client where it
 /// stands come before hits, those that are only to be seen behind them.
@@ -11,6 +12,9 @@ const ANCHOR_MM_MAX: i32 = 60_000;
 /// A client remembers 64 sequences. An event that so many newer ones have overtaken is given up before it leaves them.
 const OVERTAKEN_MAX: u8 = 64 - TIMED_PENDING_MAX as u8;
 const FRAME_BITS: u32 = TIMED_BYTES_MAX as u32 * 8;
+/// An announcement this long before it can hurt is in time also when its first copies were lost and it had to wait for
+/// that word: a round trip of 150 ms, and 200 ms before it hurts.
+const PATIENT_TICKS: i32 = 11;
 
 /// A timed event that waits for its acknowledgement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub struct Pending {
     pub anchor: Option<(i32, i32)>,
     /// The client applies each sequence once; given at the first departure.
     sequence: Option<u8>,
-    /// Bit `n % RING`: snapshot n held it.
+    /// Bit `n % RING`: snapshot n held it, and nobody knows yet whether that came.
     sent: u16,
 }
 
@@ -34,6 +38,26 @@ impl Pending {
     #[must_use]
     pub fn new(body: TimedBody, tick: u32, expires: u32, anchor: Option<(i32, i32)>) -> Self {
         Self { body, tick, expires, anchor, sequence: None, sent: 0 }
+    }
+
+    /// So many snapshots on their way hold it; it goes out again when one of them is lost. What has happened is told
+    /// once at a time; what hurts soon has no time for a second try.
+    fn copies(&self) -> u32 {
+        match self.body {
+            TimedBody::Hit(_) | TimedBody::ShotEnd(_) => 1,
+            TimedBody::Circle(Circle { windup_ticks: ticks, .. })
+            | TimedBody::Shot(Shot { draw_ticks: ticks, .. }) => {
+                if ticks >= PATIENT_TICKS {
+                    2
+                } else {
+                    3
+                }
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.sent.count_ones() < self.copies()
     }
 }
 
@@ -85,18 +109,26 @@ impl Timeds {
         u64::from(is_full)
     }
 
-    /// Drops what was acknowledged in `settled` ring places, and what has expired by `tick`; returns how many have.
-    pub fn settle(&mut self, settled: u16, tick: u32) -> u64 {
+    /// Drops what was acknowledged, and what has expired by `tick`; returns how many have. What was in lost snapshots
+    /// goes out again.
+    pub fn settle(&mut self, fates: Fates, tick: u32) -> u64 {
         let mut n_expired = 0;
+        self.events[..self.n].iter_mut().for_each(|event| event.sent &= !fates.lost);
         self.retain(|_, event| {
-            let is_open = event.sent & settled == 0;
+            let is_open = event.sent & fates.settled == 0;
             n_expired += u64::from(is_open && tick > event.expires);
             is_open && tick <= event.expires
         });
         n_expired
     }
 
-    /// Takes what fits into snapshot `number` of `tick`, the most pressing first; `out` gets them oldest first.
+    /// Whether something waits for the next snapshot.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.events[..self.n].iter().any(Pending::is_due)
+    }
+
+    /// Takes what is due and fits into snapshot `number` of `tick`, the most pressing first; `out` gets them oldest first.
     /// `next` counts the client's sequences.
     ///
     /// - Cost: nothing without events.
@@ -112,10 +144,11 @@ impl Timeds {
         }
         counts.dropped += self.give_up(own, *next);
         let place = 1u16 << (usize::from(number) % RING);
+        // The place in the ring is used again: what it held before counts no more.
+        self.events[..self.n].iter_mut().for_each(|event| event.sent &= !place);
         let chosen = self.chosen();
         let mut n_out = 0;
         for (at, event) in self.events[..self.n].iter_mut().enumerate() {
-            event.sent &= !place; // the place in the ring is used again: what it held before counts no more
             if chosen >> at & 1 == 0 {
                 continue;
             }
@@ -150,13 +183,15 @@ impl Timeds {
 
     /// The events that go out now, as bits.
     fn chosen(&self) -> u16 {
-        if self.n as u32 * Timed::BITS_MAX <= FRAME_BITS {
-            return u16::MAX;
+        let due = self.events[..self.n].iter().enumerate();
+        let due = due.fold(0, |due, (at, event)| due | u16::from(event.is_due()) << at);
+        if due.count_ones() * Timed::BITS_MAX <= FRAME_BITS {
+            return due;
         }
         let mut order: [(u32, usize); TIMED_PENDING_MAX] = std::array::from_fn(|at| (self.keys[at], at));
         order[..self.n].sort_unstable();
         let (mut left, mut chosen) = (FRAME_BITS, 0);
-        for (_, at) in &order[..self.n] {
+        for (_, at) in order[..self.n].iter().filter(|(_, at)| due >> at & 1 == 1) {
             let n_bits = timed_bits(&self.events[*at].body);
             if n_bits <= left {
                 left -= n_bits;
@@ -193,22 +228,45 @@ mod tests {
         out[..n].to_vec()
     }
 
+    fn settled(places: u16) -> Fates {
+        Fates { settled: places, lost: 0 }
+    }
+
+    fn sequences(timeds: &mut Timeds, number: u16, next: &mut u8) -> Vec<u32> {
+        take(timeds, number, next).iter().map(|timed| timed.sequence).collect()
+    }
+
     #[test]
-    fn a_timed_event_is_repeated_until_its_ack_or_its_expiry() {
+    fn a_hit_travels_once_and_again_when_its_snapshot_is_lost_until_its_ack_or_its_expiry() {
         let (mut timeds, mut next) = (Timeds::default(), 250);
         for expires in [100, 105, 200] {
             timeds.offer(HIT_KEY, hit(expires));
         }
-        for number in 0..3 {
-            let sequences: Vec<u32> =
-                take(&mut timeds, number, &mut next).iter().map(|t| t.sequence).collect();
-            assert_eq!(sequences, [250, 251, 252], "in snapshot {number}");
-        }
-        assert_eq!((timeds.settle(0, 101), timeds.n), (1, 2), "one has expired");
+        assert_eq!(sequences(&mut timeds, 0, &mut next), [250, 251, 252]);
+        assert_eq!((sequences(&mut timeds, 1, &mut next), timeds.is_due()), (vec![], false), "on its way");
+        assert_eq!((timeds.settle(Fates { settled: 0, lost: 1 }, 101), timeds.n), (1, 2), "one has expired");
+        assert!(timeds.is_due());
+        assert_eq!(sequences(&mut timeds, 2, &mut next), [251, 252], "what was lost goes out again");
         timeds.offer(HIT_KEY, hit(200));
-        take(&mut timeds, 3, &mut next);
-        assert_eq!((timeds.settle(0b100, 102), timeds.n), (0, 1), "snapshot 2 held two of three");
-        assert_eq!((timeds.settle(0b1000, 102), timeds.n), (0, 0));
+        assert_eq!(sequences(&mut timeds, 3, &mut next), [253]);
+        assert_eq!((timeds.settle(settled(0b100), 102), timeds.n), (0, 1), "snapshot 2 held two of three");
+        assert_eq!((timeds.settle(settled(0b1000), 102), timeds.n), (0, 0));
+    }
+
+    #[test]
+    fn an_announcement_has_as_many_copies_on_their_way_as_its_haste_asks_for() {
+        for (windup_ticks, n_copies) in [(PATIENT_TICKS - 1, 3), (PATIENT_TICKS, 2)] {
+            let (mut timeds, mut next) = (Timeds::default(), 0);
+            let body = TimedBody::Circle(Circle { windup_ticks, ..Circle::default() });
+            timeds.offer(0, Pending { body, ..hit(200) });
+            let n_sent = |timeds: &mut Timeds, numbers: std::ops::Range<u16>, next: &mut u8| -> usize {
+                numbers.map(|number| take(timeds, number, next).len()).sum()
+            };
+            assert_eq!(n_sent(&mut timeds, 0..10, &mut next), n_copies);
+            timeds.settle(Fates { settled: 0, lost: 0b10 }, 101);
+            assert_eq!(n_sent(&mut timeds, 10..16, &mut next), 1, "one more for the one that is lost");
+            assert_eq!(n_sent(&mut timeds, 16..17, &mut next), 1, "the first has left the ring");
+        }
     }
 
     #[test]
@@ -239,7 +297,7 @@ mod tests {
         let first = take(&mut timeds, 0, &mut next);
         assert!(first.iter().map(|timed| timed_bits(&timed.body)).sum::<u32>() <= FRAME_BITS);
         assert!(first.len() >= 11 && first.iter().all(|timed| timed.body == shot), "{first:?}");
-        timeds.settle(1, 100);
+        timeds.settle(settled(1), 100);
         let left = take(&mut timeds, 1, &mut next);
         assert_eq!(left.len(), 16 - first.len());
         assert_eq!(left[0].body, circle, "what did not fit comes later");
@@ -252,21 +310,23 @@ mod tests {
         timeds.offer(0, hit(200));
         let body = TimedBody::Hit(Hit::default());
         assert_eq!(take(&mut timeds, 0, &mut next), [Timed { sequence: 0, age: 100 - 37, body }]);
-        next = OVERTAKEN_MAX;
+        let lost = |timeds: &mut Timeds, place: u16| timeds.settle(Fates { settled: 0, lost: place }, 101);
+        (next, _) = (OVERTAKEN_MAX, lost(&mut timeds, 0b1));
         assert_eq!(take(&mut timeds, 1, &mut next).len(), 1);
-        next = OVERTAKEN_MAX + 1;
+        (next, _) = (OVERTAKEN_MAX + 1, lost(&mut timeds, 0b10));
         assert_eq!(take(&mut timeds, 2, &mut next).len(), 0);
     }
 
     #[test]
     fn an_announcement_that_many_overtook_goes_on_under_a_new_sequence() {
         let (mut timeds, mut next) = (Timeds::default(), 0);
-        timeds.offer(0, Pending { anchor: Some((0, 0)), ..hit(200) });
+        let body = TimedBody::Circle(Circle { windup_ticks: 8, ..Circle::default() });
+        timeds.offer(0, Pending { body, anchor: Some((0, 0)), ..hit(200) });
         assert_eq!(take(&mut timeds, 0, &mut next)[0].sequence, 0);
         next = OVERTAKEN_MAX + 1;
         let again = take(&mut timeds, 1, &mut next);
         assert_eq!((again.len(), again[0].sequence), (1, u32::from(OVERTAKEN_MAX) + 1));
-        assert_eq!((timeds.settle(0b1, 102), timeds.n), (0, 0), "it was in snapshot 0 all the same");
+        assert_eq!((timeds.settle(settled(0b1), 102), timeds.n), (0, 0), "it was in snapshot 0 all the same");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::SLACK_MM;
 use crate::columns::BLOCK;
 use crate::segments::{STALE_TICKS, aged, packed};
 use jobs::mask::{mask, ones};
-use netproto::quantise::Segment;
+use netproto::quantise::{STEP_MM_MAX, Segment};
 
 /// How rows move, and how clients were told that they do: the columns of `Segments`.
 pub(super) struct Motions<'a> {
@@ -53,20 +53,33 @@ impl Motions<'_> {
         })
     }
 
-    /// Tells anew how some rows move.
+    /// Tells anew how some rows move; returns those that are too far from where they were said to be for a step.
     #[inline(always)]
-    pub(super) fn anchor(&mut self, block: usize, rows: u64, tick: u32) {
+    pub(super) fn anchor(&mut self, block: usize, rows: u64, tick: u32) -> u64 {
         let (x_mm, y_mm) = (&self.x_mm[block], &self.y_mm[block]);
         let (vx, vy) = (&self.vx[block], &self.vy[block]);
         let (told_x_mm, told_y_mm) = (&mut self.told_x_mm[block], &mut self.told_y_mm[block]);
         let (told_vx, told_vy) = (&mut self.told_vx[block], &mut self.told_vy[block]);
         let (told_tick, run) = (&mut self.told_tick[block], &mut self.run[block]);
+        let mut leapt = 0;
         for at in ones(rows) {
+            let old = Segment {
+                x_mm: told_x_mm[at],
+                y_mm: told_y_mm[at],
+                vx: told_vx[at],
+                vy: told_vy[at],
+                tick: told_tick[at],
+            };
+            let to = old.at(tick);
+            let off =
+                x_mm[at].wrapping_sub(to.0).wrapping_abs().max(y_mm[at].wrapping_sub(to.1).wrapping_abs());
+            leapt |= u64::from(off > STEP_MM_MAX) << at;
             let segment = Segment::anchored(x_mm[at], y_mm[at], vx[at].into(), vy[at].into(), tick);
             (told_x_mm[at], told_y_mm[at]) = (segment.x_mm, segment.y_mm);
             (told_vx[at], told_vy[at]) = (segment.vx, segment.vy);
             (told_tick[at], run[at]) = (segment.tick, packed(&segment));
         }
+        leapt
     }
 
     /// Forgets runs of which the tick's low bits would soon come round.

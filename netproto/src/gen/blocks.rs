@@ -649,6 +649,123 @@ impl Introduction {
     }
 }
 
+/// A segment that begins near where the last one has led, in the tick of the frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Position east, modulo 2.048 m.
+    ///
+    /// - Units: 16 mm.
+    pub x_16mm: u32,
+    /// Position south, modulo 2.048 m.
+    ///
+    /// - Units: 16 mm.
+    pub y_16mm: u32,
+    /// Absent: it stands.
+    pub course: Option<Course>,
+}
+
+impl Step {
+    /// Largest width on the wire.
+    pub const BITS_MAX: u32 = 35;
+
+    /// Appends the block.
+    #[inline]
+    pub fn write(&self, w: &mut BitWriter<'_>) {
+        debug_assert!(self.x_16mm <= 127, "Step.x_16mm is out of range");
+        debug_assert!(self.y_16mm <= 127, "Step.y_16mm is out of range");
+        w.put_run(
+            u64::from(self.x_16mm) | (u64::from(self.y_16mm) << 7)
+                | (u64::from(self.course.is_some()) << 14),
+            15,
+        );
+        if let Some(course) = &self.course {
+            course.write(w);
+        }
+    }
+
+    /// Reads the block.
+    ///
+    /// # Errors
+    /// When the bytes end early or a value is outside its bounds.
+    #[inline]
+    pub fn read(r: &mut BitReader<'_>) -> Result<Self, DecodeError> {
+        let run = r.take_run(15)?;
+        let x_16mm = run as u32 & 0x7f;
+        let y_16mm = (run >> 7) as u32 & 0x7f;
+        let has_course = (run >> 14) & 1 == 1;
+        let course = if has_course { Some(Course::read(r)?) } else { None };
+        Ok(Self { x_16mm, y_16mm, course })
+    }
+}
+
+/// A velocity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// East.
+    ///
+    /// - Units: mm per tick.
+    pub vx_mm_per_tick: i32,
+    /// South.
+    ///
+    /// - Units: mm per tick.
+    pub vy_mm_per_tick: i32,
+}
+
+impl Course {
+    /// Largest width on the wire.
+    pub const BITS_MAX: u32 = 20;
+
+    /// Width on the wire.
+    pub const BITS: u32 = 20;
+
+    /// The fields as one run, low field first.
+    #[inline]
+    #[must_use]
+    pub const fn pack(&self) -> u64 {
+        debug_assert!(
+            - 512 <= self.vx_mm_per_tick && self.vx_mm_per_tick <= 511,
+            "Course.vx_mm_per_tick is out of range"
+        );
+        debug_assert!(
+            - 512 <= self.vy_mm_per_tick && self.vy_mm_per_tick <= 511,
+            "Course.vy_mm_per_tick is out of range"
+        );
+        ((self.vx_mm_per_tick + 512) as u64)
+            | (((self.vy_mm_per_tick + 512) as u64) << 10)
+    }
+
+    /// The fields of a run.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a value outside its bounds.
+    #[inline]
+    pub const fn unpack(run: u64) -> Result<Self, DecodeError> {
+        let vx_mm_per_tick = run as u32 & 0x3ff;
+        let vx_mm_per_tick = vx_mm_per_tick as i32 - 512;
+        let vy_mm_per_tick = (run >> 10) as u32 & 0x3ff;
+        let vy_mm_per_tick = vy_mm_per_tick as i32 - 512;
+        Ok(Self {
+            vx_mm_per_tick,
+            vy_mm_per_tick,
+        })
+    }
+
+    /// Appends the block.
+    #[inline]
+    pub fn write(&self, w: &mut BitWriter<'_>) {
+        w.put_run(self.pack(), Self::BITS);
+    }
+
+    /// Reads the block.
+    ///
+    /// # Errors
+    /// When the bytes end early or a value is outside its bounds.
+    #[inline]
+    pub fn read(r: &mut BitReader<'_>) -> Result<Self, DecodeError> {
+        Self::unpack(r.take_run(Self::BITS)?)
+    }
+}
+
 /// Somebody was hurt. Goes to attacker and victim; others see the vitals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hit {

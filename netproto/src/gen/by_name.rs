@@ -7,7 +7,7 @@ use crate::DecodeError;
 use crate::bits::{BitReader, BitWriter, GUARD_BYTES};
 
 /// Names of all blocks, then of all unions.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 25] = [
     "Motion",
     "Vitals",
     "Status",
@@ -17,6 +17,8 @@ pub const NAMES: [&str; 23] = [
     "OwnState",
     "SlotNews",
     "Introduction",
+    "Step",
+    "Course",
     "Hit",
     "Circle",
     "Shot",
@@ -67,6 +69,8 @@ pub fn transcode(
         "OwnState" => transcode!(blocks::OwnState),
         "SlotNews" => transcode!(blocks::SlotNews),
         "Introduction" => transcode!(blocks::Introduction),
+        "Step" => transcode!(blocks::Step),
+        "Course" => transcode!(blocks::Course),
         "Hit" => transcode!(blocks::Hit),
         "Circle" => transcode!(blocks::Circle),
         "Shot" => transcode!(blocks::Shot),

@@ -76,7 +76,7 @@ pub const KERNEL_VERSION: u16 = 1;
 pub const PROTOCOL: &str = "arcane";
 
 /// Low 64 bits of the SHA-256 of the projection's realtime facts: names the wire epoch.
-pub const FINGERPRINT: u64 = 0x79bf_f924_3ba9_55d6;
+pub const FINGERPRINT: u64 = 0x4929_666c_265a_a7a5;
 
 /// Groups that a slot has.
 pub const N_GROUPS: usize = 4;
@@ -143,6 +143,9 @@ block Command.2 option Deed # deed
 block CommandsHead
 block CommandsHead.1 uint 3 max 4 # n_commands
 block CommandsHead.2 wide32 "ticks" # tick
+block Course
+block Course.1 int 10 min -512 max 511 "mm per tick" # vx_mm_per_tick
+block Course.2 int 10 min -512 max 511 "mm per tick" # vy_mm_per_tick
 block Deed
 block Deed.1 bool # swing
 block Deed.2 bool # dash
@@ -222,6 +225,10 @@ block Status.3 uint 4 max 15 # buffs
 block Steer
 block Steer.1 uint 8 max 255 "1/256 turn" # angle
 block Steer.2 uint 2 max 3 # speed
+block Step
+block Step.1 uint 7 max 127 "16 mm" # x_16mm
+block Step.2 uint 7 max 127 "16 mm" # y_16mm
+block Step.3 option Course # course
 block Timed
 block Timed.1 uint 8 max 255 # sequence
 block Timed.2 uint 6 max 63 "ticks" # age

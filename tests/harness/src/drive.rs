@@ -2,6 +2,7 @@
 
 use crate::network::{Fate, Link, Loss};
 use crate::oracle::{self, Findings, Truth};
+use crate::parts::Tracer;
 use crate::scenario::Scenario;
 use crate::witness::Witness;
 use client_core::history::Numbers;
@@ -10,7 +11,7 @@ use engine::rng::{Purpose, draw, within};
 use engine::{DurableId, Input, Stage, World, tick_timed};
 use netproto::input::InputPacket;
 use netproto::peer::IN_FLIGHT_DATAGRAMS;
-use netproto::snapshot::{Frame, decode};
+use netproto::snapshot::{Frame, decode_traced};
 use netproto::{Acks, COMMANDS_MAX, Command};
 use std::collections::VecDeque;
 
@@ -212,7 +213,10 @@ impl Peer {
                 }
                 continue;
             };
-            decode(&bytes, frame).expect("our own frames decode");
+            let mut tracer = Tracer::default();
+            decode_traced(&bytes, frame, |part, end_bit, frame| tracer.see(part, end_bit, frame))
+                .expect("our own frames decode");
+            findings.bits_by_part.add(&tracer.finish(bytes.len()));
             // Lost on the way, or discarded because a later one was applied first: it is all the same.
             let view = self.view.as_mut().filter(|_| !delivery.is_lost);
             match view.map(|view| (view.apply(frame), view)) {

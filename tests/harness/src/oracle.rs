@@ -1,5 +1,6 @@
 //! What a client sees against what the world says, slot by slot.
 
+use crate::parts::BitsByPart;
 use client_core::view::View;
 use engine::interest::ENTER_MM;
 use engine::{DurableId, World};
@@ -83,6 +84,8 @@ pub struct Findings {
     /// The longest time in ticks, beyond the round trip, that a slot was wrong after the last loss that
     /// touched it.
     pub wrong_ticks_max: u32,
+    /// Where the bits of their snapshots went, lost ones as well.
+    pub bits_by_part: BitsByPart,
     /// Distances between view and true position per axis, in mm: counts by value, the last for all above.
     pub error_mm: ErrorCounts,
     trails: HashMap<DurableId, Trail>,
@@ -153,7 +156,7 @@ pub fn recall(world: &World, player: DurableId) -> Option<f64> {
 impl Findings {
     /// A snapshot was lost that held these slots.
     pub fn lose(&mut self, player: DurableId, truth: &Truth, frame: &Frame) {
-        let mut slots = frame.groups.iter().fold(0, |any, mask| any | mask);
+        let mut slots = frame.groups.iter().fold(frame.steps, |any, mask| any | mask);
         for news in &frame.news[..frame.n_news] {
             slots |= 1 << news.slot;
         }

@@ -19,6 +19,8 @@ pub struct FrameSample {
     pub news: Vec<Value>,
     /// Introduction blocks, ascending by slot.
     pub introductions: Vec<Value>,
+    /// Slots with Step blocks, ascending by slot.
+    pub steps: Vec<(u32, Value)>,
     /// For each group: slots with values, ascending by slot.
     pub groups: Vec<Vec<(u32, Value)>>,
     /// Timed blocks.
@@ -33,6 +35,7 @@ impl FrameSample {
             own: filled(schema, "Own", Fill::Min),
             news: Vec::new(),
             introductions: Vec::new(),
+            steps: Vec::new(),
             groups: vec![Vec::new(); schema.groups().len()],
             timed: Vec::new(),
         }
@@ -44,18 +47,48 @@ impl FrameSample {
         let mut bits = Bits::default();
         bits.put_block(schema, "Header", &self.header);
         bits.put_block(schema, "Own", &self.own);
-        bits.put(self.news.len() as u64, 7);
+        bits.put(self.presence(), 4 + self.groups.len() as u32);
+        put_count(&mut bits, self.news.len(), 6);
         self.news.iter().for_each(|news| bits.put_block(schema, "SlotNews", news));
-        bits.put(self.introductions.len() as u64, 5);
+        put_count(&mut bits, self.introductions.len(), 5);
         self.introductions.iter().for_each(|one| bits.put_block(schema, "Introduction", one));
+        put_slots(&mut bits, &self.steps);
+        self.steps.iter().for_each(|(_, step)| bits.put_block(schema, "Step", step));
         for (group, slots) in schema.groups().into_iter().zip(&self.groups) {
-            put_slots(&mut bits, slots.iter().map(|(slot, _)| *slot).collect());
-            slots.iter().for_each(|(_, value)| bits.put_block(schema, &group.name, value));
+            put_slots(&mut bits, slots);
+            slots.iter().for_each(|(_, value)| put_value(&mut bits, schema, &group.name, value));
         }
-        bits.put(0, 3);
-        bits.put(self.timed.len() as u64, 5);
+        put_count(&mut bits, self.timed.len(), 4);
         self.timed.iter().for_each(|timed| bits.put_block(schema, "Timed", timed));
         bits
+    }
+
+    /// Which parts there are, in the order in which they follow, lowest bit first.
+    fn presence(&self) -> u64 {
+        let head = [!self.news.is_empty(), !self.introductions.is_empty(), !self.steps.is_empty()];
+        let groups = self.groups.iter().map(|slots| !slots.is_empty());
+        let all = head.into_iter().chain(groups).chain([!self.timed.is_empty()]);
+        all.enumerate().fold(0, |bits, (at, is_there)| bits | u64::from(is_there) << at)
+    }
+}
+
+/// A count of a part that is there: less one.
+fn put_count(bits: &mut Bits, n: usize, n_bits: u32) {
+    if n > 0 {
+        bits.put(n as u64 - 1, n_bits);
+    }
+}
+
+/// A value of a group; for a status one bit says whether anything is not zero.
+fn put_value(bits: &mut Bits, schema: &Schema, group: &str, value: &Value) {
+    let mut run = Bits::default();
+    run.put_block(schema, group, value);
+    let is_zero = run.bytes.iter().all(|byte| *byte == 0);
+    if group == "Status" {
+        bits.put(u64::from(!is_zero), 1);
+    }
+    if group != "Status" || !is_zero {
+        bits.put_block(schema, group, value);
     }
 }
 
@@ -69,14 +102,19 @@ pub fn limit(schema: &Schema, name: &str) -> u32 {
     constant.unwrap_or_else(|| panic!("the composition needs the constant {name}")).value
 }
 
-fn put_slots(bits: &mut Bits, slots: Vec<u32>) {
-    if slots.len() <= 8 {
-        bits.put(slots.len() as u64, 4);
-        slots.iter().for_each(|slot| bits.put(u64::from(*slot), 6));
-    } else {
-        bits.put(15, 4);
-        let mask = slots.iter().fold(0_u64, |mask, slot| mask | 1 << slot);
-        (0..4).for_each(|piece| bits.put(mask >> (16 * piece) & 0xffff, 16));
+fn put_slots(bits: &mut Bits, slots: &[(u32, Value)]) {
+    let slots: Vec<u32> = slots.iter().map(|(slot, _)| *slot).collect();
+    match slots.len() {
+        0 => {}
+        n if n <= 8 => {
+            bits.put(n as u64, 4);
+            slots.iter().for_each(|slot| bits.put(u64::from(*slot), 6));
+        }
+        _ => {
+            bits.put(15, 4);
+            let mask = slots.iter().fold(0_u64, |mask, slot| mask | 1 << slot);
+            (0..4).for_each(|piece| bits.put(mask >> (16 * piece) & 0xffff, 16));
+        }
     }
 }
 
@@ -109,7 +147,11 @@ pub fn typical_frame(schema: &Schema) -> FrameSample {
     frame.introductions = vec![introduction];
     let motion = filled(schema, "Motion", Fill::Min).with(&["vx_mm_per_tick"], number(180));
     let motion = motion.with(&["vy_mm_per_tick"], number(0)).with(&["tick_low"], number(15));
-    frame.groups[0] = vec![(0, motion.clone()), (17, motion.with(&["x_16mm"], number(4_000)))];
+    frame.groups[0] = vec![(17, motion.with(&["x_16mm"], number(4_000)))];
+    let walking = filled(schema, "Step", Fill::MinPresent).with(&["course", "vx_mm_per_tick"], number(180));
+    let walking = walking.with(&["course", "vy_mm_per_tick"], number(0)).with(&["x_16mm"], number(96));
+    frame.steps = vec![(0, walking), (21, filled(schema, "Step", Fill::Min))];
+    frame.groups[2] = vec![(0, filled(schema, "Status", Fill::Min))];
     frame.groups[1] = vec![(17, filled(schema, "Vitals", Fill::Min).with(&["health_128th"], number(64)))];
     let circle = filled_union(schema, "TimedBody", 1, Fill::Min);
     let timed = filled(schema, "Timed", Fill::Min).with(&["sequence"], number(7)).with(&["age"], number(1));
@@ -149,13 +191,16 @@ pub fn frames(schema: &Schema) -> Vec<FrameSample> {
         case: "full",
         header: filled(schema, "Header", Fill::Max),
         own: filled(schema, "Own", Fill::Max),
-        news: (0..limit(schema, "SLOTS")).map(|slot| in_slot("SlotNews", slot)).collect(),
+        news: (introduced..limit(schema, "SLOTS")).map(|slot| in_slot("SlotNews", slot)).collect(),
         introductions: (0..introduced).map(|slot| in_slot("Introduction", slot)).collect(),
+        steps: Vec::new(),
         groups: all(Fill::Max, introduced..limit(schema, "SLOTS")),
         timed: vec![filled(schema, "Timed", Fill::Max); 8],
     };
+    let steps = (0..9).map(|slot| (slot, filled(schema, "Step", Fill::Max))).collect();
+    let steps = FrameSample { case: "steps", steps, ..empty.clone() };
     let timed = FrameSample { case: "timed events", timed: all_timed(schema), ..empty.clone() };
-    vec![empty, typical_frame(schema), indices, mask, timed, full]
+    vec![empty, typical_frame(schema), indices, mask, steps, timed, full]
 }
 
 /// Input datagrams for golden vectors: name, acks, head and commands.

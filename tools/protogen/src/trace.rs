@@ -175,25 +175,37 @@ impl<'a> Tracer<'a> {
         }
         self.block("Header", "Header")?;
         self.block("Own", "Own")?;
-        let n = self.part(7, "news count", "slot news that follow", slots)?;
+        let schema = self.schema;
+        let n_groups = schema.groups().len() as u32;
+        let present =
+            self.part(4 + n_groups, "parts", "a bit for each part that follows, lowest first", u32::MAX)?;
+        let has = |at: u32| present >> at & 1 == 1;
+        let n = if has(0) { self.count(6, "news count", slots)? } else { 0 };
         let mut above = 0;
         for at in 0..n {
             self.block("SlotNews", &format!("SlotNews {at}"))?;
             above = self.ascending(above, "slot news")?;
         }
-        let n = self.part(5, "introduction count", "introductions that follow", introductions)?;
-        let (mut above, mut introduced) = (0, 0);
+        let n = if has(1) { self.count(5, "introduction count", introductions)? } else { 0 };
+        let (mut above, mut taken) = (0, 0);
         for at in 0..n {
             self.block("Introduction", &format!("Introduction {at}"))?;
             above = self.ascending(above, "introductions")?;
-            introduced |= 1_u64 << self.last("slot");
+            taken |= 1_u64 << self.last("slot");
         }
-        for group in self.schema.groups() {
-            self.group(&group.name, introduced)?;
+        let steps = if has(2) { self.group("Step", taken)? } else { 0 };
+        for (group, at) in schema.groups().into_iter().zip(3..) {
+            if has(at) {
+                self.group(&group.name, if at == 3 { taken | steps } else { taken })?;
+            }
         }
-        self.part(3, "far count", "always 0 in this epoch", 0)?;
-        let n = self.part(5, "timed count", "timed events that follow", timed)?;
+        let n = if has(3 + n_groups) { self.count(4, "timed count", timed)? } else { 0 };
         (0..n).try_for_each(|at| self.block("Timed", &format!("Timed {at}")))
+    }
+
+    /// How many follow: it travels less one.
+    fn count(&mut self, n_bits: u32, name: &str, max: u32) -> Result<u64, Stop> {
+        Ok(self.part(n_bits, name, "so many follow, less one", max - 1)? + 1)
     }
 
     /// Checks that the slot just read is not below `above`; gives the next bound.
@@ -204,19 +216,25 @@ impl<'a> Tracer<'a> {
         }
     }
 
-    fn group(&mut self, name: &str, introduced: u64) -> Result<(), Stop> {
+    /// Steps, or values of a group; gives their slots as a mask.
+    fn group(&mut self, name: &str, taken: u64) -> Result<u64, Stop> {
         let slots = self.slot_list(name)?;
-        if let Some(slot) = slots.iter().find(|slot| introduced >> **slot & 1 == 1) {
-            return Err(format!("{name} of slot {slot}, which was just introduced"));
+        if let Some(slot) = slots.iter().find(|slot| taken >> **slot & 1 == 1) {
+            return Err(format!("{name} of slot {slot}, which was just introduced or has a step"));
         }
         self.nested(|tracer| {
-            slots.iter().try_for_each(|slot| tracer.block(name, &format!("{name} of slot {slot}")))
-        })
+            slots.iter().try_for_each(|slot| {
+                let title = format!("{name} of slot {slot}");
+                let is_there = name != "Status" || tracer.part(1, &title, "0: all zero", 1)? == 1;
+                if is_there { tracer.block(name, &title) } else { Ok(()) }
+            })
+        })?;
+        Ok(slots.iter().fold(0, |mask, slot| mask | 1 << slot))
     }
 
     fn slot_list(&mut self, name: &str) -> Result<Vec<u64>, Stop> {
         let selector =
-            self.part(4, &format!("{name} slots"), "0-8: so many indices follow; 15: a mask", 15)?;
+            self.part(4, &format!("{name} slots"), "1-8: so many indices follow; 15: a mask", 15)?;
         match selector {
             15 => {
                 let mut mask = 0;
@@ -225,7 +243,7 @@ impl<'a> Tracer<'a> {
                 }
                 Ok((0..64).filter(|slot| mask >> slot & 1 == 1).collect())
             }
-            9..=14 => Err(format!("slot list selector is out of range: {selector}")),
+            0 | 9..=14 => Err(format!("slot list selector is out of range: {selector}")),
             n => {
                 let mut slots = Vec::new();
                 for _ in 0..n {

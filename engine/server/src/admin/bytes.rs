@@ -1,7 +1,7 @@
 //! Where the bytes of snapshots go: real frames, one of each tick, taken apart by the decoder of the clients.
 
-use netproto::N_GROUPS;
 use netproto::snapshot::{self, Frame, Part};
+use netproto::{Motion, N_GROUPS};
 use serde_json::{Value, json};
 
 /// Parts of a frame, in the order in which they travel.
@@ -60,11 +60,13 @@ impl Bytes {
 fn component(part: Part) -> usize {
     match part {
         Part::Header => 0,
-        Part::Own => 1,
+        // What parts there are is said behind the own block.
+        Part::Own | Part::Presence => 1,
         Part::News => 2,
         Part::Introduction(_) => 3,
+        Part::StepSlots | Part::StepValue(_) => FIRST_GROUP + Motion::GROUP,
         Part::GroupSlots(group) | Part::GroupValue(group, _) => FIRST_GROUP + group,
-        Part::Far | Part::Timed(_) => TIMED,
+        Part::Timed(_) => TIMED,
     }
 }
 

@@ -31,16 +31,19 @@ fn json_of(schema: &Schema, frame: &FrameSample) -> Value {
     let list = |values: &[crate::value::Value]| -> Vec<Value> {
         values.iter().map(crate::value::Value::json).collect()
     };
+    let by_slot = |slots: &[(u32, crate::value::Value)]| -> Value {
+        Value::Object(slots.iter().map(|(slot, value)| (slot.to_string(), value.json())).collect())
+    };
     let mut groups = Map::new();
     for (group, slots) in schema.groups().into_iter().zip(&frame.groups) {
-        let slots: Map<_, _> = slots.iter().map(|(slot, value)| (slot.to_string(), value.json())).collect();
-        groups.insert(group.name.clone(), Value::Object(slots));
+        groups.insert(group.name.clone(), by_slot(slots));
     }
     json!({
         "header": frame.header.json(),
         "own": frame.own.json(),
         "news": list(&frame.news),
         "introductions": list(&frame.introductions),
+        "steps": by_slot(&frame.steps),
         "groups": groups,
         "timed": list(&frame.timed),
     })
@@ -59,8 +62,12 @@ fn broken(schema: &Schema) -> Vec<Vector> {
     introduced.introductions = vec![frame.introductions[0].clone(); 2];
     let mut both = frame.clone();
     both.groups[0] = vec![(4, frame.groups[0][0].1.clone())];
+    let mut stepped = frame.clone();
+    stepped.steps[0].0 = 4;
+    let mut moved = frame.clone();
+    moved.groups[0][0].0 = 21;
     let mut slots = frame.clone();
-    slots.groups[0].swap(0, 1);
+    slots.steps.swap(0, 1);
     let mut list = vec![
         error("no bytes", Vec::new(), "short", ""),
         error("cut by a byte", good[..good.len() - 1].to_vec(), "short", ""),
@@ -68,6 +75,8 @@ fn broken(schema: &Schema) -> Vec<Vector> {
         error("slot news descend", bytes(&twice), "order", ""),
         error("an introduction twice", bytes(&introduced), "order", ""),
         error("a group of an introduced slot", bytes(&both), "order", ""),
+        error("a step of an introduced slot", bytes(&stepped), "order", ""),
+        error("a motion of a slot with a step", bytes(&moved), "order", ""),
         error("slot list descends", bytes(&slots), "order", ""),
         error(
             "longer than any frame",
@@ -76,32 +85,27 @@ fn broken(schema: &Schema) -> Vec<Vector> {
             "",
         ),
     ];
-    // A selector between 9 and 14 stands right behind the introductions of an empty frame.
-    let empty = &sample::frames(schema)[0];
-    let mut head = Bits::default();
-    head.put_block(schema, "Header", &empty.header);
-    head.put_block(schema, "Own", &empty.own);
-    let mut news = head.clone();
-    news.put(u64::from(limit(schema, "SLOTS")) + 1, 7);
-    news.put(0, 40);
-    list.push(error("too many slot news", news.bytes, "range", "news count"));
-    let mut count = head.clone();
-    count.put(0, 7);
-    count.put(u64::from(limit(schema, "INTRODUCTIONS_MAX")) + 1, 5);
-    count.put(0, 40);
-    list.push(error("too many introductions", count.bytes, "range", "introduction count"));
-    for selector in [9, 14] {
-        let mut bits = head.clone();
-        bits.put(0, 7 + 5);
-        bits.put(selector, 4);
+    // What stands first in a frame that has nothing else.
+    let alone = |presence: u64, first: u64, n_bits: u32| {
+        let empty = &sample::frames(schema)[0];
+        let mut bits = Bits::default();
+        bits.put_block(schema, "Header", &empty.header);
+        bits.put_block(schema, "Own", &empty.own);
+        bits.put(presence, 4 + schema.groups().len() as u32);
+        bits.put(first, n_bits);
         bits.put(0, 40);
-        list.push(error(&format!("selector {selector}"), bits.bytes, "range", "slot list selector"));
+        bits.bytes
+    };
+    let max = u64::from(limit(schema, "INTRODUCTIONS_MAX"));
+    list.push(error("too many introductions", alone(2, max, 5), "range", "introduction count"));
+    for selector in [0, 9, 14] {
+        list.push(error(
+            &format!("selector {selector}"),
+            alone(4, selector, 4),
+            "range",
+            "slot list selector",
+        ));
     }
-    let mut far = head.clone();
-    far.put(0, 7 + 5 + 4 * schema.groups().len() as u32);
-    far.put(1, 3);
-    far.put(0, 5);
-    list.push(error("a far count", far.bytes, "range", "far count"));
     list
 }
 
