@@ -1,288 +1,351 @@
-//! Phase 6: who is where. A counting sort of all entities by bins of 8.192 m.
+//! Phase 6: who is where. A counting sort of all entities by bins of 8 m by 16 m.
 //!
-//! Bins are numbered tile by tile, in Morton order within a tile: a cell is a run of bins.
+//! Bins are numbered row by row over the whole square, so that those of one row within a circle are one run of
+//! positions. What a search needs lies in columns in that order. [`cells`] names squares and not positions: those are
+//! counted tile by tile, half a bin each.
+//! Source: docs/decisions/0007-index-row-by-row.md.
 
-use crate::columns::Columns;
+use crate::columns::{BLOCK, Columns};
 use crate::ids::{EntityId, Row};
-use kernel::walls::{TILE_SHIFT, tiles_for};
+use jobs::cpu::{Task, widest};
+use kernel::walls::{TILE_MM, tiles_for};
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Log2 of a bin's side in mm.
-pub const BIN_SHIFT: u32 = 13;
-/// Bins along a tile's side.
-const TILE_BINS: i32 = 1 << (TILE_SHIFT - BIN_SHIFT);
-/// Most players of a cell that has more than one bin.
-pub const CELL_PLAYERS_MAX: u32 = 128;
-/// Most entities of a cell that has more than one bin.
-pub const CELL_ENTITIES_MAX: u32 = 2048;
+mod cells;
+mod search;
 
-/// One entity as the index holds it: what a search needs lies together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Entry {
-    /// East.
-    pub x_mm: i32,
-    /// South.
-    pub y_mm: i32,
-    /// Row, valid until rows move or the next index.
-    pub row: u32,
-    /// Who; tells whether the row still has this occupant.
-    pub id: EntityId,
-}
+pub use cells::{CELL_ENTITIES_MAX, CELL_PLAYERS_MAX, Cell};
+pub use search::{NOBODY, Reach, Runs};
 
-/// Unit of parallel work and interest: a run of bins within one tile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// Tile, in row order.
-    pub tile: u32,
-    /// First bin, in Morton order within the tile.
-    pub first_bin: u32,
-    /// Bins in the run.
-    pub n_bins: u32,
-    /// Players in it.
-    pub n_players: u32,
-    /// All entities in it.
-    pub n_entities: u32,
-}
+/// Log2 of a bin's side from west to east in mm: 8.192 m.
+pub const BIN_X_SHIFT: u32 = 13;
+/// Log2 of a bin's side from north to south in mm: 16.384 m. A search pays for each row of bins.
+pub const BIN_Y_SHIFT: u32 = 14;
+/// Log2 of a step of the index's positions in mm: a zone's side has 65,536 of them.
+pub const STEP_SHIFT: u32 = 6;
+/// Columns in index order are longer by this: loads of whole vectors may run over the end.
+pub const SPARE: usize = 32;
+/// What the squared distance of a player counts, in 65,536ths; of a creature, all of it.
+pub const WEIGHT_PLAYER: u16 = 39_977;
+/// As [`WEIGHT_PLAYER`].
+pub const WEIGHT_CREATURE: u16 = u16::MAX;
+/// Jobs of one rebuild at most.
+const BANDS_MAX: usize = 16;
+const HOLE: u32 = u32::MAX;
 
 /// The index of one tick.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Bins {
-    bins_per_side: i32,
-    /// Number of a bin = `of_x[x] + of_y[y]`.
-    of_x: Vec<u32>,
-    of_y: Vec<u32>,
+    n_across: u32,
+    n_down: u32,
+    /// Position of each bin's first entity; the last one ends the last bin.
     start: Vec<u32>,
+    /// By row.
     bin_of: Vec<u32>,
-    entries: Vec<Entry>,
+    /// By block of rows: lowest bin, and the one after the highest.
+    extents: Vec<(u32, u32)>,
+    /// Living entities.
+    n: usize,
+    /// By position: east, south, weight, row, occupant.
+    x: Vec<u16>,
+    y: Vec<u16>,
+    weight: Vec<u16>,
+    rows: Vec<u32>,
+    ids: Vec<EntityId>,
+    /// By row; of a hole, any position.
+    position_of: Vec<AtomicU32>,
     n_players_max: u32,
 }
-
-const HOLE: u32 = u32::MAX;
 
 impl Bins {
     /// An empty index of a square zone.
     #[must_use]
     pub fn new(side_mm: i32, columns: &Columns) -> Self {
-        let tiles = tiles_for(side_mm) as i32;
-        let bins_per_side = tiles * TILE_BINS;
-        let along = |scale: u32, tile_stride: i32| {
-            let number =
-                move |at: i32| (at / TILE_BINS * tile_stride) as u32 + (spread(at % TILE_BINS) << scale);
-            (0..bins_per_side).map(number).collect()
-        };
+        let along = |shift| tiles_for(side_mm) * (TILE_MM >> shift) as u32;
+        let (n_across, n_down) = (along(BIN_X_SHIFT), along(BIN_Y_SHIFT));
+        let (n_rows, n) = (columns.n_rows(), columns.n_rows() + SPARE);
         Self {
-            bins_per_side,
-            of_x: along(0, TILE_BINS * TILE_BINS),
-            of_y: along(1, tiles * TILE_BINS * TILE_BINS),
-            start: vec![0; (bins_per_side * bins_per_side) as usize + 1],
-            bin_of: vec![HOLE; columns.n_rows()],
-            entries: Vec::with_capacity(columns.n_rows()),
+            n_across,
+            n_down,
+            start: vec![0; (n_across * n_down) as usize + 1],
+            bin_of: vec![HOLE; n_rows],
+            extents: vec![(HOLE, 0); n_rows / BLOCK],
+            n: 0,
+            x: vec![0; n],
+            y: vec![0; n],
+            weight: vec![WEIGHT_CREATURE; n],
+            rows: vec![0; n],
+            ids: vec![EntityId::NONE; n],
+            position_of: (0..n_rows).map(|_| AtomicU32::new(0)).collect(),
             n_players_max: columns.n_players_max() as u32,
         }
     }
 
-    /// Sorts all living rows into bins.
+    /// Sorts all living rows into bins; within a bin rows ascend, so players come first.
     ///
-    /// - Cost: two passes over the rows, one over the bins; no allocation.
+    /// - Cost: two passes over the rows and one over the bins, shared among the threads of the pool; the order does
+    ///   not depend on their number. No allocation.
     pub fn rebuild(&mut self, columns: &Columns) {
-        self.start.fill(0);
-        for (row, id) in columns.id.iter().enumerate() {
-            self.bin_of[row] =
-                if *id == EntityId::NONE { HOLE } else { self.number(columns.place(Row(row as u32))) };
-            if self.bin_of[row] != HOLE {
-                self.start[self.bin_of[row] as usize + 1] += 1;
-            }
+        let n_jobs = rayon::current_num_threads().min(BANDS_MAX);
+        self.number(columns, n_jobs);
+        let (mut borders, mut ends) = ([0; BANDS_MAX], [0; BANDS_MAX]);
+        self.cut(&mut borders[..n_jobs], &mut ends[..n_jobs]);
+        self.n = ends[n_jobs - 1];
+        let source =
+            Source { columns, bin_of: &self.bin_of, extents: &self.extents, position_of: &self.position_of };
+        let mut rest = Band {
+            first_bin: 0,
+            base: 0,
+            start: &mut self.start[1..],
+            x: &mut self.x,
+            y: &mut self.y,
+            weight: &mut self.weight,
+            rows: &mut self.rows,
+            ids: &mut self.ids,
+        };
+        let mut bands: [Option<Band<'_>>; BANDS_MAX] = Default::default();
+        for (band, (border, end)) in bands.iter_mut().zip(borders.into_iter().zip(ends)).take(n_jobs) {
+            *band = Some(rest.split_off(border, end));
         }
-        let mut sum = 0;
-        for start in &mut self.start {
-            sum += *start;
-            *start = sum;
-        }
-        self.entries.resize(sum as usize, Entry::default());
-        // Filled from each bin's end, last row first: rows ascend within a bin, and `start` ends up as starts.
-        for row in (0..columns.n_rows()).rev() {
-            if self.bin_of[row] != HOLE {
-                let end = &mut self.start[self.bin_of[row] as usize + 1];
-                *end -= 1;
-                let id = columns.id[row];
-                self.entries[*end as usize] =
-                    Entry { x_mm: columns.x_mm[row], y_mm: columns.y_mm[row], row: row as u32, id };
-            }
-        }
-        let n = self.start.len();
-        self.start.copy_within(1..n, 0);
-        self.start[n - 1] = sum;
+        bands[..n_jobs].par_iter_mut().flatten().for_each(|band| widest(Fill { band, source: &source }));
     }
 
-    /// Number of the bin that holds a place; places outside count to the border.
-    #[inline]
-    fn number(&self, place: (i32, i32)) -> u32 {
-        let (x, y) = self.clamped(place);
-        self.of_x[x as usize] + self.of_y[y as usize]
+    /// Finds the bin of each row.
+    fn number(&mut self, columns: &Columns, n_jobs: usize) {
+        let n_rows = self.bin_of.len().div_ceil(n_jobs).next_multiple_of(BLOCK).max(BLOCK);
+        let sides = (self.n_across, self.n_down);
+        let ids = columns.id.par_chunks(n_rows);
+        let places = (columns.x_mm.par_chunks(n_rows), columns.y_mm.par_chunks(n_rows));
+        let bins = (self.bin_of.par_chunks_mut(n_rows), self.extents.par_chunks_mut(n_rows / BLOCK));
+        (ids, places.0, places.1, bins.0, bins.1).into_par_iter().for_each(
+            |(ids, x_mm, y_mm, bins, extents)| widest(Number { sides, ids, x_mm, y_mm, bins, extents }),
+        );
     }
 
-    #[inline]
-    fn clamped(&self, place: (i32, i32)) -> (i32, i32) {
-        let last = self.bins_per_side - 1;
-        ((place.0 >> BIN_SHIFT).clamp(0, last), (place.1 >> BIN_SHIFT).clamp(0, last))
-    }
-
-    /// Calls `each` with the entries of every block of bins that a circle touches.
-    ///
-    /// - Shapes: a block has 2^LEVEL x 2^LEVEL bins, which lie together in Morton order; entries may lie outside of
-    ///   the circle; `each` also gets the position of their first one.
-    /// - Cost: one call per touched block that is not empty. Large circles want large blocks.
-    #[inline]
-    pub fn around<const LEVEL: u32>(
-        &self,
-        place: (i32, i32),
-        radius_mm: i32,
-        mut each: impl FnMut(usize, &[Entry]),
-    ) {
-        const { assert!(LEVEL < TILE_BINS.trailing_zeros()) };
-        let block = |v: i32| v.clamp(0, (self.bins_per_side << BIN_SHIFT) - 1) >> (BIN_SHIFT + LEVEL);
-        let (west, east) = (block(place.0 - radius_mm), block(place.0 + radius_mm));
-        let radius2 = i64::from(radius_mm) * i64::from(radius_mm);
-        for y in block(place.1 - radius_mm)..=block(place.1 + radius_mm) {
-            let dy = distance_to_block::<LEVEL>(place.1, y);
-            let room2 = radius2 - dy * dy;
-            let is_out = |x: i32| {
-                let dx = distance_to_block::<LEVEL>(place.0, x);
-                dx * dx > room2
-            };
-            let (mut first, mut last) = (west, east);
-            while first <= last && is_out(first) {
-                first += 1;
-            }
-            while first <= last && is_out(last) {
-                last -= 1;
-            }
-            let row = self.of_y[(y << LEVEL) as usize];
-            for x in first..=last {
-                let bin = (self.of_x[(x << LEVEL) as usize] + row) as usize;
-                let (start, end) = (self.start[bin] as usize, self.start[bin + (1 << (2 * LEVEL))] as usize);
-                if start < end {
-                    each(start, &self.entries[start..end]);
-                }
-            }
+    /// Cuts the bins into as many bands as there are jobs, much alike in entities if these lie as in the last tick:
+    /// for each the bin behind it, and how many entities lie before that.
+    fn cut(&self, borders: &mut [u32], ends: &mut [usize]) {
+        let n_bands = borders.len();
+        for (band, (border, end)) in borders.iter_mut().zip(ends).enumerate() {
+            let wanted = (self.n * (band + 1) / n_bands) as u32;
+            let is_last = band + 1 == n_bands;
+            let n_bins = self.start.len() - 1;
+            *border =
+                if is_last { n_bins } else { self.start[..n_bins].partition_point(|at| *at < wanted) } as u32;
+            *end = self.bin_of.iter().map(|bin| u32::from(*bin < *border)).sum::<u32>() as usize;
         }
     }
 
     /// Memory that the index takes, its table of bins included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let words = self.of_x.len() + self.of_y.len() + self.start.len() + self.bin_of.len();
-        words * size_of::<u32>() + self.entries.capacity() * size_of::<Entry>()
+        let table = size_of_val(&*self.start) + size_of_val(&*self.extents);
+        let by_row = size_of_val(&*self.bin_of) + size_of_val(&*self.position_of);
+        let lanes = size_of_val(&*self.x) + size_of_val(&*self.y) + size_of_val(&*self.weight);
+        table + by_row + lanes + size_of_val(&*self.rows) + size_of_val(&*self.ids)
     }
 
-    /// Entries in bin order.
+    /// Living entities.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn n_entities(&self) -> usize {
+        self.n
     }
 
-    /// Cuts the occupied bins into cells.
-    ///
-    /// - Cost: one pass over bins and entries. Not for the tick: jobs take rows, which lie in this order.
+    /// Rows in index order.
     #[must_use]
-    pub fn cells(&self) -> Vec<Cell> {
-        let mut cells = Vec::new();
-        self.cells_into(&mut cells);
-        cells
+    #[inline]
+    pub fn rows(&self) -> &[u32] {
+        &self.rows[..self.n]
     }
 
-    /// As [`Bins::cells`], into a buffer that is emptied first.
-    pub fn cells_into(&self, cells: &mut Vec<Cell>) {
-        let bins_per_tile = (TILE_BINS * TILE_BINS) as u32;
-        cells.clear();
-        for (bin, ends) in self.start.windows(2).enumerate() {
-            let entries = &self.entries[ends[0] as usize..ends[1] as usize];
-            let n_entities = entries.len() as u32;
-            let n_players = entries.iter().filter(|entry| entry.row < self.n_players_max).count() as u32;
-            let (tile, first_bin) = (bin as u32 / bins_per_tile, bin as u32 % bins_per_tile);
-            match cells.last_mut() {
-                Some(last)
-                    if last.tile == tile
-                        && last.n_players + n_players <= CELL_PLAYERS_MAX
-                        && last.n_entities + n_entities <= CELL_ENTITIES_MAX =>
-                {
-                    last.n_bins += 1;
-                    last.n_players += n_players;
-                    last.n_entities += n_entities;
+    /// Occupants in index order; they tell whether a row still has the one it had.
+    #[must_use]
+    #[inline]
+    pub fn ids(&self) -> &[EntityId] {
+        &self.ids[..self.n]
+    }
+
+    /// Places in index order, in steps of 64 mm, and weights; [`SPARE`] entries longer than [`Bins::rows`] at least,
+    /// and as long as [`Bins::n_positions`].
+    #[must_use]
+    #[inline(always)]
+    pub(crate) fn lanes(&self) -> (&[u16], &[u16], &[u16]) {
+        (&self.x, &self.y, &self.weight)
+    }
+
+    /// Rows of the zone and spare ones.
+    #[must_use]
+    pub(crate) fn n_positions(&self) -> usize {
+        self.x.len()
+    }
+
+    /// Where a living row lies in the index.
+    #[must_use]
+    #[inline(always)]
+    pub fn position(&self, row: Row) -> usize {
+        self.position_of[row.at()].load(Ordering::Relaxed) as usize
+    }
+
+    /// Positions of all entities in a bin.
+    fn bin(&self, x: u32, y: u32) -> Range<usize> {
+        let bin = (y * self.n_across + x) as usize;
+        self.start[bin] as usize..self.start[bin + 1] as usize
+    }
+}
+
+/// A place in steps of the index; places outside count to the border.
+#[must_use]
+#[inline(always)]
+pub(crate) fn to_steps(place: (i32, i32)) -> (u16, u16) {
+    let step = |mm: i32| (mm >> STEP_SHIFT).clamp(0, i32::from(u16::MAX)) as u16;
+    (step(place.0), step(place.1))
+}
+
+/// The bins of a run of rows.
+struct Number<'a> {
+    sides: (u32, u32),
+    ids: &'a [EntityId],
+    x_mm: &'a [i32],
+    y_mm: &'a [i32],
+    bins: &'a mut [u32],
+    extents: &'a mut [(u32, u32)],
+}
+
+impl Task for Number<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (n_across, n_down) = self.sides;
+        let (x_last, y_last) = (n_across as i32 - 1, n_down as i32 - 1);
+        let rows = self.ids.as_chunks::<BLOCK>().0.iter().zip(self.bins.as_chunks_mut::<BLOCK>().0);
+        let places = self.x_mm.as_chunks::<BLOCK>().0.iter().zip(self.y_mm.as_chunks::<BLOCK>().0);
+        for (((ids, bins), (x_mm, y_mm)), extent) in rows.zip(places).zip(self.extents) {
+            let (mut low, mut end) = (HOLE, 0);
+            for at in 0..BLOCK {
+                let x = (x_mm[at] >> BIN_X_SHIFT).max(0).min(x_last) as u32;
+                let y = (y_mm[at] >> BIN_Y_SHIFT).max(0).min(y_last) as u32;
+                let bin = if ids[at] == EntityId::NONE { HOLE } else { y * n_across + x };
+                bins[at] = bin;
+                low = low.min(bin);
+                end = end.max(bin.wrapping_add(1));
+            }
+            *extent = (low, end);
+        }
+    }
+}
+
+/// What all bands read.
+struct Source<'a> {
+    columns: &'a Columns,
+    bin_of: &'a [u32],
+    extents: &'a [(u32, u32)],
+    /// Every living row is written once, by the band that holds it.
+    position_of: &'a [AtomicU32],
+}
+
+/// A run of bins and the positions of their entities: written by one thread.
+#[derive(Default)]
+struct Band<'a> {
+    first_bin: u32,
+    /// Position of its first entity.
+    base: u32,
+    /// Behind each of its bins.
+    start: &'a mut [u32],
+    x: &'a mut [u16],
+    y: &'a mut [u16],
+    weight: &'a mut [u16],
+    rows: &'a mut [u32],
+    ids: &'a mut [EntityId],
+}
+
+impl<'a> Band<'a> {
+    /// Takes the part off that ends before a bin and a position.
+    fn split_off(&mut self, border: u32, end: usize) -> Band<'a> {
+        fn cut<'a, T>(rest: &mut &'a mut [T], n: usize) -> &'a mut [T] {
+            rest.split_off_mut(..n).expect("bands end within the index")
+        }
+        let (n_bins, n) = ((border - self.first_bin) as usize, end - self.base as usize);
+        let (first_bin, base) = (self.first_bin, self.base);
+        (self.first_bin, self.base) = (border, end as u32);
+        Band {
+            first_bin,
+            base,
+            start: cut(&mut self.start, n_bins),
+            x: cut(&mut self.x, n),
+            y: cut(&mut self.y, n),
+            weight: cut(&mut self.weight, n),
+            rows: cut(&mut self.rows, n),
+            ids: cut(&mut self.ids, n),
+        }
+    }
+}
+
+/// Counts a band's bins, then puts every entity into its place.
+struct Fill<'a, 'b> {
+    band: &'a mut Band<'b>,
+    source: &'a Source<'a>,
+}
+
+impl Task for Fill<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (Band { first_bin, base, start, .. }, source) = (&mut *self.band, self.source);
+        let (first_bin, base, end_bin) = (*first_bin, *base, *first_bin + start.len() as u32);
+        let blocks = source.extents.iter().zip(source.bin_of.as_chunks::<BLOCK>().0).enumerate();
+        let touched =
+            |(_, (extent, _)): &(usize, (&(u32, u32), _))| extent.0 < end_bin && first_bin < extent.1;
+        start.fill(0);
+        for (_, (_, bins)) in blocks.clone().filter(touched) {
+            for bin in bins {
+                // Neither holes nor other bands' rows have a count here.
+                if let Some(n) = start.get_mut(bin.wrapping_sub(first_bin) as usize) {
+                    *n += 1;
                 }
-                _ => cells.push(Cell { tile, first_bin, n_bins: 1, n_players, n_entities }),
             }
         }
-        cells.retain(|cell| cell.n_entities > 0);
+        let mut sum = base;
+        for start in start.iter_mut() {
+            sum += std::mem::replace(start, sum);
+        }
+        // Each bin's next position, which is its end when all are placed: the start of the next one.
+        for (block, (_, bins)) in blocks.filter(touched) {
+            place(self.band, source, block * BLOCK, bins);
+        }
     }
 }
 
-/// Bits of a number below 8, spread to every second place.
-fn spread(value: i32) -> u32 {
-    let value = value as u32;
-    value & 1 | (value & 2) << 1 | (value & 4) << 2
-}
-
-/// Distance in mm along one axis from a place to a block of bins; 0 inside.
-#[inline]
-fn distance_to_block<const LEVEL: u32>(place: i32, block: i32) -> i64 {
-    let low = block << (BIN_SHIFT + LEVEL);
-    let high = low + (1 << (BIN_SHIFT + LEVEL)) - 1;
-    i64::from((low - place).max(place - high).max(0))
+/// Puts one block of rows into its places.
+#[inline(always)]
+fn place(band: &mut Band<'_>, source: &Source<'_>, first: usize, bins: &[u32; BLOCK]) {
+    let Source { columns, position_of, .. } = *source;
+    let Band { first_bin, base, start, x, y, weight, rows, ids } = band;
+    // One length for all: one check below.
+    let n = x.len();
+    let (x, y, weight) = (&mut x[..n], &mut y[..n], &mut weight[..n]);
+    let (rows, ids) = (&mut rows[..n], &mut ids[..n]);
+    let end = first + BLOCK;
+    let own_weight = if end <= columns.n_players_max() { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
+    let (x_mm, y_mm) = (&columns.x_mm[first..end], &columns.y_mm[first..end]);
+    let (id, position_of) = (&columns.id[first..end], &position_of[first..end]);
+    for at in 0..BLOCK {
+        let Some(next) = start.get_mut(bins[at].wrapping_sub(*first_bin) as usize) else { continue };
+        let position = *next;
+        *next = position + 1;
+        let to = (position - *base) as usize;
+        debug_assert!((0..1 << (STEP_SHIFT + 16)).contains(&x_mm[at]), "{} mm is outside", x_mm[at]);
+        x[to] = (x_mm[at] >> STEP_SHIFT) as u16;
+        y[to] = (y_mm[at] >> STEP_SHIFT) as u16;
+        weight[to] = own_weight;
+        rows[to] = (first + at) as u32;
+        ids[to] = id[at];
+        position_of[at].store(position, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::Handles;
-    use crate::rng::{Purpose, draw, within};
-    use netproto::Kind;
-
-    fn crowd(n: u32, side_mm: i32) -> Columns {
-        let (mut columns, mut handles) = (Columns::new(64, n as usize), Handles::new(n as usize + 64));
-        for at in 0..n {
-            let place = |tick| within(draw(1, tick, at, Purpose::Den), 0, side_mm - 1);
-            columns.spawn(&mut handles, Row(64 + at), Kind::Deer, (place(0), place(1)), 10);
-        }
-        columns
-    }
-
-    #[test]
-    fn a_search_finds_exactly_who_a_full_scan_finds() {
-        let side_mm = 200_000;
-        let columns = crowd(3000, side_mm);
-        let mut bins = Bins::new(side_mm, &columns);
-        bins.rebuild(&columns);
-        for (place, radius) in [((0, 0), 20_000), ((100_000, 99_000), 48_000), ((199_999, 3), 500_000)] {
-            let inside = |x: i32, y: i32| {
-                let (dx, dy) = (i64::from(x - place.0), i64::from(y - place.1));
-                dx * dx + dy * dy <= i64::from(radius) * i64::from(radius)
-            };
-            let search = |found: &mut Vec<u32>, start: usize, entries: &[Entry]| {
-                assert_eq!(bins.entries()[start], entries[0]);
-                let near = entries.iter().filter(|entry| inside(entry.x_mm, entry.y_mm));
-                found.extend(near.map(|entry| entry.row));
-            };
-            let (mut found, mut found_in_blocks) = (Vec::new(), Vec::new());
-            bins.around::<0>(place, radius, |start, entries| search(&mut found, start, entries));
-            bins.around::<1>(place, radius, |start, entries| search(&mut found_in_blocks, start, entries));
-            found.sort_unstable();
-            found_in_blocks.sort_unstable();
-            assert_eq!(found, found_in_blocks);
-            let all =
-                (64..3064u32).filter(|row| inside(columns.x_mm[*row as usize], columns.y_mm[*row as usize]));
-            assert_eq!(found, all.collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn cells_hold_everybody_and_keep_their_limits() {
-        let columns = crowd(9000, 70_000);
-        let mut bins = Bins::new(70_000, &columns);
-        bins.rebuild(&columns);
-        let cells = bins.cells();
-        assert_eq!(cells.iter().map(|cell| cell.n_entities).sum::<u32>(), 9000);
-        assert!(cells.iter().all(|cell| cell.n_bins == 1 || cell.n_entities <= CELL_ENTITIES_MAX));
-        assert!(cells.len() > 4, "{} cells", cells.len());
-    }
-}
+mod tests;

@@ -1,14 +1,22 @@
 //! Phase 7: who sits in a client's slots. The nearest, weighted; held ones stay a little longer.
 //!
-//! A candidate's key is its squared distance times its weight; the lowest 64 keys win, ties by EntityId.
+//! A candidate's key is its squared distance times its weight. A bound is found that 63 or 64 keys lie below,
+//! beginning with the bound of the last search; ties that it cannot tell apart are decided by EntityId. Keys are
+//! compared many at a time ([`lanes`]).
 //! Source: docs/ARCHITECTURE.md "Interest".
 
-use crate::bins::Bins;
+use crate::bins::{Bins, SPARE, to_steps};
 use crate::columns::Columns;
 use crate::ids::{EntityId, Handles, Row};
-use crate::players::{Client, Player, THREATS_MAX};
+use crate::players::{Client, Player};
+use jobs::cpu::{Task, widest};
+use lanes::{Block, KEYS, NEVER};
 use netproto::SLOTS;
 use netproto::snapshot::ones;
+
+mod lanes;
+
+pub use lanes::BOUND_MAX;
 
 /// Nearer than this an entity may enter a slot.
 pub const ENTER_MM: i32 = 48_000;
@@ -18,190 +26,344 @@ pub const LEAVE_MM: i32 = 56_000;
 pub const EVERY_TICKS: u32 = 4;
 /// A jump within this distance makes a client look again at once.
 pub const ALARM_MM: i32 = 32_000;
-/// Weights in 64ths.
-const WEIGHT_PLAYER: u32 = 39;
-const WEIGHT_CREATURE: u32 = 64;
-/// Distances are squared in steps of 16 mm, so that a weighted key fits 32 bits.
+/// A bound that so many keys lie below is good enough: all slots could be had for twice as many passes over the keys.
+const SEATED_MIN: u32 = 63;
+/// Distances here are squared in steps of 16 mm.
 const STEP_SHIFT: u32 = 4;
-const ENTER_STEPS2: u32 = steps2(ENTER_MM);
-const LEAVE_STEPS2: u32 = steps2(LEAVE_MM);
-const _: () = assert!(LEAVE_STEPS2 < u32::MAX / 64);
-
-const fn square(steps: i32) -> u32 {
-    (steps * steps) as u32
-}
+/// Rows of bins that the largest circle touches, at most.
+const RUNS_MAX: usize = ((2 * ENTER_MM as usize) >> crate::bins::BIN_Y_SHIFT) + 2;
 
 /// Memory of one search, reused: one per thread.
 #[derive(Debug)]
 pub struct Search {
-    /// Slot + 1 of each row that the client holds; all zero between searches.
-    held: Vec<u8>,
-    /// Candidates in use; the three columns below are longer.
-    n: usize,
-    /// Key and id of each candidate, key on top.
-    keys: Vec<u64>,
-    rows: Vec<u32>,
-    /// Slot + 1 of a candidate that is held.
-    slots: Vec<u8>,
-    ranked: Vec<u64>,
+    /// By position in the index: equal to `epoch` where this search must not find a newcomer, because the client
+    /// holds it, is it, or has it seated already.
+    marks: Vec<u8>,
+    epoch: u8,
+    /// Keys of all that were met, run after run; then [`NEVER`], for a block.
+    keys: Vec<i16>,
+    n_keys: usize,
+    runs: [Run; RUNS_MAX],
+    n_runs: usize,
+    /// Those that a bound cannot tell apart: who, and the slot or the position behind the slots.
+    tied: Vec<(EntityId, u32)>,
 }
 
-/// The search takes blocks of 2 x 2 bins: a bin alone holds one or two entities.
-const LEVEL: u32 = 1;
-const FREE: u8 = 0;
+/// A run of the index, and where its keys begin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    first_key: u32,
+    first_position: u32,
+}
+
+/// What decides who sits: keys below the bound, and so many of those that are equal to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    bound: i16,
+    n_tied: u32,
+}
+
+/// Positions that get a slot, lowest EntityId first when they are seated.
+struct Newcomers {
+    list: [(EntityId, u32); SLOTS],
+    n: usize,
+}
+
+impl Newcomers {
+    #[inline(always)]
+    fn add(&mut self, position: usize, bins: &Bins) {
+        debug_assert!(self.n < SLOTS, "more newcomers than slots");
+        if let Some(place) = self.list.get_mut(self.n) {
+            *place = (bins.ids()[position], bins.rows()[position]);
+            self.n += 1;
+        }
+    }
+}
 
 impl Search {
     /// Memory for a zone of so many rows, all of which may be candidates.
     #[must_use]
     pub fn warm(n_rows: usize) -> Self {
-        let n = n_rows + SLOTS + THREATS_MAX;
         Self {
-            held: vec![FREE; n_rows],
-            n: 0,
-            keys: vec![0; n],
-            rows: vec![0; n],
-            slots: vec![FREE; n],
-            ranked: Vec::with_capacity(n),
+            marks: vec![0; n_rows + SPARE],
+            epoch: 0,
+            keys: vec![NEVER; (n_rows + KEYS).next_multiple_of(SLOTS) + SLOTS],
+            n_keys: 0,
+            runs: [Run::default(); RUNS_MAX],
+            n_runs: 0,
+            tied: Vec::with_capacity(n_rows),
         }
     }
 
     /// Chooses the slots of one client anew.
     ///
     /// In a crowd the 64 nearest stand much nearer than [`ENTER_MM`], so the search begins with the circle that
-    /// was enough last time. It is repeated with the full one unless every better key must have been seen.
+    /// holds all keys below the last bound, and a little more. It is repeated with a larger one when that holds too
+    /// few.
     ///
     /// - Shapes: the index is of this tick.
-    /// - Cost: one pass over the blocks within reach, one selection; no allocation after warm-up.
+    /// - Cost: one pass over the slots, one over the runs within reach, one or two over their keys; no allocation.
+    #[inline]
     pub fn choose(&mut self, client: &mut Client, player: &Player, own: Row, scene: &Scene<'_>) {
-        let place = scene.columns.place(own);
+        widest(Choice { search: self, client, player, own, scene });
+    }
+
+    /// Forgets all marks.
+    #[inline(always)]
+    fn begin(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        if self.epoch == 0 {
+            self.marks.fill(0);
+            self.epoch = 1;
+        }
+    }
+
+    /// Keys of the held, by slot, which count as nearer than they are; [`NEVER`] for those that are too far and for
+    /// empty slots.
+    #[inline(always)]
+    fn weigh_held(&mut self, client: &mut Client, own: Row, eye: (u16, u16), scene: &Scene<'_>) -> Block {
         let occupied = client.view.occupied;
-        for slot in ones(occupied) {
-            self.held[client.row(slot).at()] = slot as u8 + 1;
+        let (x, y, _) = scene.bins.lanes();
+        // Empty slots hold the client itself, which must not be found either.
+        for slot in ones(!occupied) {
+            client.rows[slot as usize] = own.0;
         }
-        let mut reach_mm = client.reach_mm;
-        let bound = loop {
-            let seen = self.collect(place, own, reach_mm, scene);
-            self.add_unseen(client, occupied & !seen, place, scene);
-            self.rank_threats(player, place, scene);
-            let bound = self.bound();
-            let needed_mm = reach_of(bound);
-            if needed_mm <= reach_mm || reach_mm == ENTER_MM {
-                client.reach_mm = (needed_mm + needed_mm / 8 + 1_000).min(ENTER_MM);
-                break bound;
-            }
-            reach_mm = ENTER_MM;
-        };
-        for slot in ones(occupied) {
-            self.held[client.row(slot).at()] = FREE;
+        // One length for all: one check below.
+        let n = scene.bins.n_positions();
+        let (x, y, marks) = (&x[..n], &y[..n], &mut self.marks[..n]);
+        let (mut held_x, mut held_y) = ([0u16; SLOTS], [0u16; SLOTS]);
+        for slot in 0..SLOTS {
+            let position = scene.bins.position(Row(client.rows[slot]));
+            (held_x[slot], held_y[slot]) = (x[position], y[position]);
+            marks[position] = self.epoch;
         }
-        self.drop_losers(client, bound);
-        self.seat_winners(client, bound);
-    }
-
-    /// Candidates whose key is below that of a player at the end of the reach. Held ones count as nearer than
-    /// they are. Returns the slots of those that were met.
-    fn collect(&mut self, place: (i32, i32), own: Row, reach_mm: i32, scene: &Scene<'_>) -> u64 {
         let n_players_max = scene.columns.n_players_max() as u32;
-        let reach_key = square(reach_mm >> STEP_SHIFT) * WEIGHT_PLAYER;
-        let limit = |weight: u32| {
-            let enter_key = ENTER_STEPS2 * weight;
-            if reach_mm == ENTER_MM { enter_key } else { reach_key.min(enter_key) }
+        let mut keys = lanes::held_keys(eye, (&held_x, &held_y), &client.rows, n_players_max);
+        for slot in ones(!occupied) {
+            keys[slot as usize] = NEVER;
+        }
+        keys
+    }
+
+    /// Whoever hit or hunts the player comes before all others: held ones by the lowest key, others within
+    /// [`ENTER_MM`] as newcomers that are seated already.
+    #[inline(always)]
+    fn seat_threats(
+        &mut self,
+        (client, player): (&Client, &Player),
+        eye: (u16, u16),
+        held: &mut Block,
+        newcomers: &mut Newcomers,
+        scene: &Scene<'_>,
+    ) {
+        for (id, until) in &player.threats {
+            if *until <= scene.tick {
+                continue;
+            }
+            let Some(row) = scene.handles.row_of(*id) else { continue };
+            let position = scene.bins.position(row);
+            if self.marks[position] == self.epoch {
+                // It is held, was seated a moment ago, or is the client.
+                let is_it = |slot: &u32| client.rows[*slot as usize] == row.0;
+                if let Some(slot) = ones(client.view.occupied).find(is_it) {
+                    let key = &mut held[slot as usize];
+                    *key = if *key == NEVER { NEVER } else { 0 };
+                }
+                continue;
+            }
+            let (x, y, _) = scene.bins.lanes();
+            if lanes::is_within_enter(eye, (x[position], y[position])) {
+                self.marks[position] = self.epoch;
+                newcomers.add(position, scene.bins);
+            }
+        }
+    }
+
+    /// Keys of all entities in the runs that a circle touches, but for marked ones and those beyond [`ENTER_MM`].
+    #[inline(always)]
+    fn scan(&mut self, place: (i32, i32), eye: (u16, u16), reach_mm: i32, bins: &Bins) {
+        let (x, y, weight) = bins.lanes();
+        // One length for all: one check below.
+        let n_positions = bins.n_positions();
+        let Self { marks, epoch, keys, runs, .. } = self;
+        let (x, y, weight) = (&x[..n_positions], &y[..n_positions], &weight[..n_positions]);
+        let marks = &marks[..n_positions];
+        let (mut n, mut n_runs) = (0, 0);
+        for run in bins.runs(place, reach_mm) {
+            runs[n_runs] = Run { first_key: n as u32, first_position: run.start as u32 };
+            n_runs += 1;
+            // Whole vectors: what they hold beyond the run is written over by the next one.
+            let mut at = run.start;
+            while at < run.end {
+                let here = at..at + KEYS;
+                let places = (lanes::load(&x[here.clone()]), lanes::load(&y[here.clone()]));
+                let (weight, marks) = (lanes::load(&weight[here.clone()]), lanes::load(&marks[here]));
+                let to = n + at - run.start;
+                keys[to..to + KEYS].copy_from_slice(&lanes::keys(eye, places, weight, (marks, *epoch)));
+                at += KEYS;
+            }
+            n += run.len();
+        }
+        keys[n..n + SLOTS].fill(NEVER);
+        (self.n_keys, self.n_runs) = (n, n_runs);
+    }
+
+    /// All keys of the last scan, and some that are [`NEVER`].
+    #[inline(always)]
+    fn blocks(&self) -> &[Block] {
+        self.keys[..self.n_keys.next_multiple_of(SLOTS)].as_chunks::<SLOTS>().0
+    }
+
+    /// A bound that 63 or 64 keys lie below, or all when they are fewer; the nearest to `from` that is found.
+    /// `None` when too few keys lie below `most`, beyond which the scan has not seen everybody.
+    ///
+    /// - Cost: one pass over the keys for each bound tried: one when nobody has moved much. The number of keys below
+    ///   a bound grows as the bound does, since both grow as the area.
+    #[inline(always)]
+    fn cut(&self, held: &Block, n_seated: u32, from: i16, most: i16) -> Option<Cut> {
+        let (held, met) = (std::slice::from_ref(held), self.blocks());
+        let count = |bound| n_seated + lanes::below(held, bound) + lanes::below(met, bound);
+        let (mut low, mut n_low, mut high) = (0, None, most + 1);
+        let mut bound = from.clamp(1, most);
+        for n_tries in 0.. {
+            let n = count(bound);
+            if n > SLOTS as u32 {
+                high = bound;
+            } else if n >= SEATED_MIN || bound == BOUND_MAX {
+                return Some(Cut { bound, n_tied: 0 });
+            } else if bound == most {
+                return None;
+            } else {
+                (low, n_low) = (bound, Some(n));
+            }
+            if high - low <= 1 {
+                let n_low = n_low.unwrap_or_else(|| count(low));
+                return Some(Cut { bound: low, n_tied: SLOTS as u32 - n_low });
+            }
+            let in_proportion = (bound as u32 * (SLOTS as u32 - 1) / n.max(1)).min(i16::MAX as u32) as i16;
+            let middle = low + (high - low) / 2;
+            bound = if n_tries < 4 { in_proportion.clamp(low + 1, high - 1) } else { middle };
+        }
+        unreachable!("an interval halves until nothing is left of it")
+    }
+
+    /// Adds the positions of all keys below the bound.
+    #[inline(always)]
+    fn add_below(&self, bound: i16, newcomers: &mut Newcomers, bins: &Bins) {
+        let mut run = 0;
+        for (block, keys) in self.blocks().iter().enumerate() {
+            for lane in ones(lanes::mask_below(keys, bound)) {
+                let position = self.position_of(block * SLOTS + lane as usize, &mut run);
+                newcomers.add(position, bins);
+            }
+        }
+    }
+
+    /// The position behind a key; `run` is a run that does not begin behind it.
+    #[inline(always)]
+    fn position_of(&self, key: usize, run: &mut usize) -> usize {
+        let runs = &self.runs[..self.n_runs];
+        while *run + 1 < runs.len() && runs[*run + 1].first_key as usize <= key {
+            *run += 1;
+        }
+        key - runs[*run].first_key as usize + runs[*run].first_position as usize
+    }
+
+    /// Those with the bound for a key, lowest EntityId first: so many of them get in as well. Returns the slots of
+    /// those that are held.
+    #[cold]
+    #[inline(never)]
+    fn settle_ties(
+        &mut self,
+        cut: Cut,
+        held: &Block,
+        client: &Client,
+        newcomers: &mut Newcomers,
+        scene: &Scene<'_>,
+    ) -> u64 {
+        let is_tied = |key: &i16| *key == cut.bound;
+        let mut tied = std::mem::take(&mut self.tied);
+        tied.clear();
+        for slot in ones(client.view.occupied).filter(|slot| is_tied(&held[*slot as usize])) {
+            tied.push((scene.columns.id[client.row(slot).at()], slot));
+        }
+        let mut run = 0;
+        for (key, _) in self.keys[..self.n_keys].iter().enumerate().filter(|(_, key)| is_tied(key)) {
+            let position = self.position_of(key, &mut run);
+            tied.push((scene.bins.ids()[position], (SLOTS + position) as u32));
+        }
+        tied.sort_unstable();
+        let mut kept = 0;
+        for (_, place) in tied.iter().take(cut.n_tied as usize) {
+            match (*place as usize).checked_sub(SLOTS) {
+                Some(position) => newcomers.add(position, scene.bins),
+                None => kept |= 1 << place,
+            }
+        }
+        self.tied = tied;
+        kept
+    }
+}
+
+/// One search.
+struct Choice<'a> {
+    search: &'a mut Search,
+    client: &'a mut Client,
+    player: &'a Player,
+    own: Row,
+    scene: &'a Scene<'a>,
+}
+
+impl Task for Choice<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { search, client, player, own, scene } = self;
+        let place = scene.columns.place(own);
+        let eye = to_steps(place);
+        search.begin();
+        let mut held = search.weigh_held(client, own, eye, scene);
+        search.marks[scene.bins.position(own)] = search.epoch;
+        let mut newcomers = Newcomers { list: [(EntityId::NONE, 0); SLOTS], n: 0 };
+        search.seat_threats((client, player), eye, &mut held, &mut newcomers, scene);
+        let mut reach_mm = first_reach_mm(client.bound);
+        let cut = loop {
+            search.scan(place, eye, reach_mm, scene.bins);
+            let most = bound_within(reach_mm);
+            match search.cut(&held, newcomers.n as u32, client.bound, most) {
+                Some(cut) => break cut,
+                None => reach_mm = (reach_mm + reach_mm / 2).min(ENTER_MM),
+            }
         };
-        let limits = (limit(WEIGHT_PLAYER), limit(WEIGHT_CREATURE));
-        let Self { held, keys, rows, slots, .. } = self;
-        let mut n = 0;
-        scene.bins.around::<LEVEL>(place, reach_mm, |_, entries| {
-            // Slices of one length: the checks of the loop below stay out of it.
-            let end = n + entries.len();
-            let (keys, rows, slots) = (&mut keys[n..end], &mut rows[n..end], &mut slots[n..end]);
-            let mut kept = 0;
-            for entry in entries {
-                let (dx, dy) = ((entry.x_mm - place.0) >> STEP_SHIFT, (entry.y_mm - place.1) >> STEP_SHIFT);
-                let d2 = (dx * dx + dy * dy) as u32;
-                let is_player = entry.row < n_players_max;
-                let key = d2 * if is_player { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
-                let slot = held[entry.row as usize];
-                let shorter = if slot == FREE { key } else { key - (key >> 2) };
-                // Written in any case and kept if near: a branch would be guessed wrong every other time.
-                let is_near = (key <= if is_player { limits.0 } else { limits.1 }) & (entry.row != own.0);
-                keys[kept] = u64::from(shorter) << 32 | u64::from(entry.id.0);
-                rows[kept] = entry.row;
-                slots[kept] = slot;
-                kept += usize::from(is_near);
-            }
-            n += kept;
-        });
-        self.n = n;
-        // Shifted by one place, so that those that are free fall out at the low end.
-        (slots[..n].iter().fold(0u128, |seen, slot| seen | 1 << slot) >> 1) as u64
-    }
-
-    /// Held entities beyond the search stay candidates, unless they are too far to be held at all.
-    fn add_unseen(&mut self, client: &mut Client, slots: u64, place: (i32, i32), scene: &Scene<'_>) {
-        for slot in ones(slots & client.view.occupied) {
-            let row = client.row(slot);
-            let d2 = distance2(place, scene.columns.place(row));
-            if d2 > LEAVE_STEPS2 {
-                client.view.remove(slot);
-                continue;
-            }
-            let is_player = row.at() < scene.columns.n_players_max();
-            let key = d2 * if is_player { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
-            self.add(key - (key >> 2), row, slot as u8 + 1, scene);
+        client.bound = cut.bound;
+        let mut kept = lanes::mask_below(&held, cut.bound);
+        search.add_below(cut.bound, &mut newcomers, scene.bins);
+        if cut.n_tied > 0 {
+            kept |= search.settle_ties(cut, &held, client, &mut newcomers, scene);
         }
+        seat(client, kept, &mut newcomers.list[..newcomers.n]);
     }
+}
 
-    /// Whoever hit or hunts the player ranks first.
-    fn rank_threats(&mut self, player: &Player, place: (i32, i32), scene: &Scene<'_>) {
-        for (id, until) in player.threats {
-            if until <= scene.tick {
-                continue;
-            }
-            let Some(row) = scene.handles.row_of(id) else { continue };
-            let is_near = distance2(place, scene.columns.place(row)) <= ENTER_STEPS2;
-            match self.rows[..self.n].iter().position(|candidate| *candidate == row.0) {
-                Some(at) => self.keys[at] = u64::from(id.0),
-                None if is_near => self.add(0, row, FREE, scene),
-                None => {}
-            }
-        }
+/// Empties the slots of all that are not kept, and gives free ones to the newcomers.
+#[inline(always)]
+fn seat(client: &mut Client, kept: u64, newcomers: &mut [(EntityId, u32)]) {
+    let lost = client.view.occupied & !kept;
+    if lost != 0 {
+        client.view.remove_all(lost);
     }
-
-    fn add(&mut self, key: u32, row: Row, slot: u8, scene: &Scene<'_>) {
-        self.keys[self.n] = u64::from(key) << 32 | u64::from(scene.columns.id[row.at()].0);
-        (self.rows[self.n], self.slots[self.n]) = (row.0, slot);
-        self.n += 1;
+    if newcomers.is_empty() {
+        return;
     }
-
-    /// The highest key that still gets a slot.
-    fn bound(&mut self) -> u64 {
-        if self.n <= SLOTS {
-            return u64::MAX;
-        }
-        self.ranked.clear();
-        self.ranked.extend_from_slice(&self.keys[..self.n]);
-        *self.ranked.select_nth_unstable(SLOTS - 1).1
+    // By id, so that slots do not depend on rows.
+    newcomers.sort_unstable();
+    let mut taken = 0;
+    for ((_, row), slot) in newcomers.iter().zip(ones(client.view.free())) {
+        client.rows[slot as usize] = *row;
+        taken |= 1 << slot;
     }
-
-    fn drop_losers(&mut self, client: &mut Client, bound: u64) {
-        for (key, slot) in self.keys[..self.n].iter().zip(&self.slots) {
-            if *key > bound && *slot != FREE {
-                client.view.remove(u32::from(*slot) - 1);
-            }
-        }
-    }
-
-    fn seat_winners(&mut self, client: &mut Client, bound: u64) {
-        let mut free = ones(client.view.free());
-        let candidates = self.keys[..self.n].iter().zip(&self.slots).zip(&self.rows);
-        for ((key, slot), row) in candidates {
-            if *key <= bound && *slot == FREE {
-                let Some(slot) = free.next() else { return };
-                client.view.assign(slot);
-                client.rows[slot as usize] = *row;
-            }
-        }
-    }
+    client.view.assign_all(taken);
 }
 
 /// What a search reads.
@@ -216,10 +378,17 @@ pub struct Scene<'a> {
     pub tick: u32,
 }
 
-/// How far the lightest entity with a key stands at most, in mm, rounded up.
-fn reach_of(bound: u64) -> i32 {
-    let steps2 = (bound >> 32) as u32 / WEIGHT_PLAYER + 1;
-    ((steps2.isqrt() as i32 + 1) << STEP_SHIFT).min(LEAVE_MM)
+/// A circle in which all keys below a bound lie, and a little more: who walks there needs no second search.
+#[inline(always)]
+fn first_reach_mm(bound: i16) -> i32 {
+    let reach_mm = lanes::reach_of(bound);
+    (reach_mm + reach_mm / 16 + 500).min(ENTER_MM)
+}
+
+/// The highest bound below which a scan of a circle finds all keys.
+#[inline(always)]
+fn bound_within(reach_mm: i32) -> i16 {
+    if reach_mm >= ENTER_MM { BOUND_MAX } else { lanes::bound_of(reach_mm) }
 }
 
 /// Whether a client looks again by schedule.
@@ -231,7 +400,8 @@ pub fn is_turn(id: EntityId, tick: u32) -> bool {
 /// A distance as [`distance2`] gives it.
 #[must_use]
 pub const fn steps2(mm: i32) -> u32 {
-    square(mm >> STEP_SHIFT)
+    let steps = (mm >> STEP_SHIFT) as u32;
+    steps * steps
 }
 
 /// Squared distance in steps of 16 mm; saturates far beyond every radius.
@@ -242,3 +412,6 @@ pub fn distance2(a: (i32, i32), b: (i32, i32)) -> u32 {
     let dy = ((a.1 - b.1) >> STEP_SHIFT).unsigned_abs().min(1 << 12);
     dx * dx + dy * dy
 }
+
+#[cfg(test)]
+mod tests;

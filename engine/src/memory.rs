@@ -1,7 +1,6 @@
 //! What a zone keeps in memory: per entity, per client, and for itself.
 
 use crate::players::{Client, Player, Timeds};
-use crate::step::creatures::Mind;
 use crate::world::World;
 use kernel::walls::TILE_BYTES;
 
@@ -48,7 +47,7 @@ impl World {
             column_bytes: self.columns.bytes(),
             handle_bytes: self.handles.bytes(),
             index_bytes: self.bins.bytes(),
-            mind_bytes: self.minds.len() * size_of::<Mind>(),
+            mind_bytes: size_of_val(&*self.minds) + size_of_val(&*self.wakes),
             client_bytes: n_players * (size_of::<Client>() + size_of::<Timeds>()),
             player_bytes: n_players * size_of::<Player>(),
             ground_bytes: self.walls.n_tiles() * TILE_BYTES + self.clearance.bytes(),

@@ -1,71 +1,154 @@
 //! Rows in spatial order: neighbours in the world lie together in memory. And rows in any other order, to
 //! show that nothing depends on it.
 
+use crate::columns::Columns;
+use crate::ids::{EntityId, Row};
 use crate::replay::bits::Digest;
 use crate::replay::digest;
 use crate::rng::{Purpose, draw};
 use crate::step::casts::{Cast, Shape};
 use crate::world::World;
+use kernel::walls::{TILE_SHIFT, tiles_for};
 use netproto::snapshot::ones;
+use rayon::prelude::*;
+use std::ops::Range;
 
-/// Puts players and creatures, each in their range, into the order of the last index; holes go last.
+/// Log2 of the side in mm of the squares that rows are ordered by.
+const SQUARE_SHIFT: u32 = 14;
+/// Squares along a tile's side.
+const TILE_SQUARES: u32 = 1 << (TILE_SHIFT - SQUARE_SHIFT);
+/// A row that lies so near to those of its square stays where it is. An order without play would move nearly all rows
+/// whenever somebody crosses the zone.
+const SLACK_ROWS: u32 = 64;
+
+/// What finding an order takes, reused.
+#[derive(Debug)]
+pub(crate) struct Places {
+    tiles_per_side: u32,
+    /// First row of each square if all lay in order; then that of the holes, and the end.
+    start: Vec<u32>,
+    square_of: Vec<u32>,
+    /// Square and row of all that move.
+    misplaced: Vec<u64>,
+    /// Rows that change places among each other, ascending.
+    moved: Vec<u32>,
+    /// Where each row goes; between two calls each stays where it is.
+    targets: Vec<u32>,
+}
+
+impl Places {
+    /// Memory for a zone of so many rows.
+    pub(crate) fn warm(side_mm: i32, n_rows: usize) -> Self {
+        let tiles_per_side = tiles_for(side_mm);
+        let n_squares = (tiles_per_side * tiles_per_side * TILE_SQUARES * TILE_SQUARES) as usize;
+        Self {
+            tiles_per_side,
+            start: vec![0; n_squares + 2],
+            square_of: vec![0; n_rows],
+            misplaced: Vec::with_capacity(n_rows),
+            moved: Vec::with_capacity(n_rows),
+            targets: (0..n_rows as u32).collect(),
+        }
+    }
+
+    /// Tile by tile, in Morton order within a tile.
+    #[inline]
+    fn square(&self, place: (i32, i32)) -> u32 {
+        let last = (self.tiles_per_side * TILE_SQUARES - 1) as i32;
+        let along = |mm: i32| (mm >> SQUARE_SHIFT).clamp(0, last) as u32;
+        let (x, y) = (along(place.0), along(place.1));
+        let tile = y / TILE_SQUARES * self.tiles_per_side + x / TILE_SQUARES;
+        let spread = |at: u32| at & 1 | (at & 2) << 1;
+        tile * TILE_SQUARES * TILE_SQUARES + (spread(x % TILE_SQUARES) | spread(y % TILE_SQUARES) << 1)
+    }
+
+    /// Finds the rows of a range that lie far from those of their squares, and lets them change places.
+    fn find_moves(&mut self, columns: &Columns, range: Range<usize>) {
+        let hole = self.start.len() as u32 - 2;
+        self.start.fill(0);
+        for row in range.clone() {
+            let is_hole = columns.id[row] == EntityId::NONE;
+            let square = if is_hole { hole } else { self.square(columns.place(Row(row as u32))) };
+            self.square_of[row] = square;
+            self.start[square as usize + 1] += 1;
+        }
+        let mut sum = range.start as u32;
+        for start in &mut self.start {
+            sum += *start;
+            *start = sum;
+        }
+        self.misplaced.clear();
+        let first = self.moved.len();
+        for row in range.start as u32..range.end as u32 {
+            let square = self.square_of[row as usize] as usize;
+            if row + SLACK_ROWS < self.start[square] || row >= self.start[square + 1] + SLACK_ROWS {
+                self.misplaced.push((square as u64) << 32 | u64::from(row));
+                self.moved.push(row);
+            }
+        }
+        self.misplaced.sort_unstable();
+        for (from, to) in self.misplaced.iter().zip(&self.moved[first..]) {
+            self.targets[*from as u32 as usize] = *to;
+        }
+    }
+}
+
+/// Brings players and creatures, each in their range, nearer to spatial order; holes go last.
 ///
-/// - Cost: one exchange per row that moves, one pass over all slots of all clients; no allocation.
+/// - Cost: three passes over the rows, one exchange per row that lies far from where it should, and if there are any,
+///   one pass over all slots of all clients, shared among the threads of the pool; no allocation.
 pub fn by_place(world: &mut World) {
-    let n_players = world.players.len();
-    let mut order = std::mem::take(&mut world.scratch.order);
-    order.clear();
-    let entries = world.bins.entries();
-    order.extend(entries.iter().map(|entry| entry.row).filter(|row| (*row as usize) < n_players));
-    fill_up(&mut order, 0, n_players, &mut world.scratch.targets);
-    order.extend(world.bins.entries().iter().map(|entry| entry.row).filter(|row| *row as usize >= n_players));
-    let n_rows = world.columns.n_rows();
-    fill_up(&mut order, n_players, n_rows, &mut world.scratch.targets);
-    apply(world, &order);
-    world.scratch.order = order;
+    let (n_players, n_rows) = (world.players.len(), world.columns.n_rows());
+    let places = &mut world.scratch.places;
+    places.moved.clear();
+    places.find_moves(&world.columns, 0..n_players);
+    places.find_moves(&world.columns, n_players..n_rows);
+    apply(world);
 }
 
 /// Puts the rows of both ranges into an order drawn from `salt`.
 pub fn shuffle(world: &mut World, salt: u32) {
     let n_players = world.players.len() as u32;
     let mut order: Vec<u32> = (0..world.columns.n_rows() as u32).collect();
+    let places = &mut world.scratch.places;
+    places.moved.clear();
+    places.moved.extend_from_slice(&order);
     order.sort_by_key(|row| (*row >= n_players, draw(9, salt, *row, Purpose::Look)));
-    apply(world, &order);
+    for (to, from) in order.iter().enumerate() {
+        places.targets[*from as usize] = to as u32;
+    }
+    apply(world);
     world.bins.rebuild(&world.columns);
 }
 
-/// Appends the rows of `first..end` that are missing from `order[first..]`.
-fn fill_up(order: &mut Vec<u32>, first: usize, end: usize, marks: &mut [u32]) {
-    marks[first..end].fill(0);
-    for row in &order[first..] {
-        marks[*row as usize] = 1;
+/// Moves each row to its target.
+fn apply(world: &mut World) {
+    let moved = std::mem::take(&mut world.scratch.places.moved);
+    let mut targets = std::mem::take(&mut world.scratch.places.targets);
+    if !moved.is_empty() {
+        remap(world, &targets);
     }
-    order.extend((first..end).filter(|row| marks[*row] == 0).map(|row| row as u32));
-}
-
-/// Moves row `order[k]` to row `k`, for all k.
-fn apply(world: &mut World, order: &[u32]) {
-    let mut targets = std::mem::take(&mut world.scratch.targets);
-    for (to, from) in order.iter().enumerate() {
-        targets[*from as usize] = to as u32;
-    }
-    for client in world.clients.iter_mut().filter(|client| client.is_attached) {
-        for slot in ones(client.view.occupied) {
-            let row = &mut client.rows[slot as usize];
-            *row = targets[*row as usize];
-        }
-    }
-    for row in &mut world.free_player_rows {
-        row.0 = targets[row.at()];
-    }
-    for at in 0..targets.len() {
+    for at in moved.iter().map(|row| *row as usize) {
         while targets[at] as usize != at {
             let to = targets[at] as usize;
             swap(world, at, to);
             targets.swap(at, to);
         }
     }
-    world.scratch.targets = targets;
+    (world.scratch.places.moved, world.scratch.places.targets) = (moved, targets);
+}
+
+/// Lets those who remember rows follow them.
+fn remap(world: &mut World, targets: &[u32]) {
+    world.clients.par_iter_mut().filter(|client| client.is_attached).for_each(|client| {
+        for slot in ones(client.view.occupied) {
+            let row = &mut client.rows[slot as usize];
+            *row = targets[*row as usize];
+        }
+    });
+    for row in &mut world.free_player_rows {
+        row.0 = targets[row.at()];
+    }
 }
 
 fn swap(world: &mut World, a: usize, b: usize) {
@@ -124,7 +207,6 @@ pub(crate) fn add_cast(cast: &Cast, add: &mut impl FnMut(u64)) {
 mod tests {
     use super::*;
     use crate::content::Power;
-    use crate::ids::EntityId;
     use netproto::{Side, Skill};
 
     fn hash(cast: &Cast) -> u64 {

@@ -3,8 +3,8 @@
 //! Pure reads of a world between two ticks. Callers keep the buffers, so a picture that was filled once is filled
 //! again without taking memory.
 
-use crate::bins::{Bins, Cell};
-use crate::ids::EntityId;
+use crate::bins::{Cell, Reach};
+use crate::ids::{EntityId, Row};
 use crate::world::World;
 use kernel::walls::{SIDE_MM_MAX, TILE_SHIFT};
 use netproto::{Action, Kind};
@@ -100,34 +100,33 @@ impl Dots {
     /// Shows who is inside of a rectangle. When they are too many, a share of them by their ids: the same ones from
     /// picture to picture, and evenly from everywhere.
     ///
-    /// - Cost: two passes over the entries of the circle around the rectangle; no allocation once the buffer has
+    /// - Cost: two passes over the index within the circle around the rectangle; no allocation once the buffer has
     ///   grown.
     pub fn fill(&mut self, world: &World, lens: Lens) {
         self.tick = world.now();
         self.dots.clear();
         self.n_left_out = 0;
         let Some(lens) = lens.clamped() else { return };
-        let n = count(world.bins(), &lens);
+        let mut n = 0;
+        each_inside(world, &lens, |_, _| n += 1);
         let share = share_of(n);
         let columns = world.columns();
-        let (middle, radius_mm) = lens.circle();
         let dots = &mut self.dots;
-        world.bins().around::<1>(middle, radius_mm, |_, entries| {
-            let seen = entries.iter().filter(|entry| lens.has(entry.x_mm, entry.y_mm));
-            for entry in seen.filter(|entry| mix(entry.id) <= share) {
-                // Rows may have moved since the index was made, and occupants gone.
-                let Some(row) = world.row_of(entry.id).filter(|_| dots.len() < DOTS_MAX) else { continue };
-                let (health, full) = (u32::from(columns.health[row.at()]), columns.health_max[row.at()]);
-                dots.push(Dot {
-                    id: entry.id,
-                    x_mm: entry.x_mm,
-                    y_mm: entry.y_mm,
-                    kind: columns.kind[row.at()],
-                    action: columns.action[row.at()],
-                    facing: columns.facing[row.at()],
-                    health: (health * 255 / u32::from(full.max(1))).min(255) as u8,
-                });
+        each_inside(world, &lens, |id, row| {
+            if mix(id) > share || dots.len() == DOTS_MAX {
+                return;
             }
+            let (x_mm, y_mm) = columns.place(row);
+            let (health, full) = (u32::from(columns.health[row.at()]), columns.health_max[row.at()]);
+            dots.push(Dot {
+                id,
+                x_mm,
+                y_mm,
+                kind: columns.kind[row.at()],
+                action: columns.action[row.at()],
+                facing: columns.facing[row.at()],
+                health: (health * 255 / u32::from(full.max(1))).min(255) as u8,
+            });
         });
         self.n_left_out = n - dots.len() as u32;
     }
@@ -145,24 +144,31 @@ impl Overview {
             counts.clear();
             counts.resize(n_tiles, 0);
         }
-        let first_creature = world.columns().n_players_max() as u32;
+        let columns = world.columns();
         let along = |mm: i32| (mm >> TILE_SHIFT).clamp(0, side as i32 - 1) as usize;
-        for entry in world.bins().entries() {
-            let tile = along(entry.y_mm) * side as usize + along(entry.x_mm);
-            let counts = if entry.row < first_creature { &mut self.players } else { &mut self.creatures };
-            counts[tile] += 1;
+        for row in world.bins().rows().iter().map(|row| Row(*row)) {
+            let (x_mm, y_mm) = columns.place(row);
+            let is_player = row.at() < columns.n_players_max();
+            let counts = if is_player { &mut self.players } else { &mut self.creatures };
+            counts[along(y_mm) * side as usize + along(x_mm)] += 1;
         }
         world.bins().cells_into(&mut self.cells);
     }
 }
 
-fn count(bins: &Bins, lens: &Lens) -> u32 {
+/// Calls `each` for everybody who is inside.
+fn each_inside(world: &World, lens: &Lens, mut each: impl FnMut(EntityId, Row)) {
     let (middle, radius_mm) = lens.circle();
-    let mut n = 0;
-    bins.around::<1>(middle, radius_mm, |_, entries| {
-        n += entries.iter().filter(|entry| lens.has(entry.x_mm, entry.y_mm)).count() as u32;
+    let reach = Reach { players_mm: radius_mm, creatures_mm: radius_mm };
+    world.bins().near(middle, reach, |at| {
+        // Rows may have moved since the index was made, and occupants gone.
+        let id = world.bins().ids()[at];
+        let row = world.row_of(id).filter(|row| {
+            let (x_mm, y_mm) = world.columns().place(*row);
+            lens.has(x_mm, y_mm)
+        });
+        row.into_iter().for_each(|row| each(id, row));
     });
-    n
 }
 
 /// Who is shown: everybody whose mixed id is at most this.

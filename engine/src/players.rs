@@ -95,8 +95,8 @@ pub struct Client {
     pub is_attached: bool,
     /// The view is chosen anew in this tick, whatever the schedule says.
     pub is_due: bool,
-    /// How far the last search had to look, and a little more.
-    pub reach_mm: i32,
+    /// What decided who sits when the view was chosen last.
+    pub bound: i16,
     /// Sequence of the next timed event.
     pub next_timed: u8,
     /// Tick of the last snapshot.
@@ -119,7 +119,7 @@ impl Client {
             margin_2ms: 0,
             is_attached: false,
             is_due: true,
-            reach_mm: crate::interest::ENTER_MM,
+            bound: crate::interest::BOUND_MAX,
             next_timed: 0,
             sent_at: 0,
             echoed: 0,

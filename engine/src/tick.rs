@@ -1,5 +1,6 @@
 //! One tick, phase by phase. There is no other way to change a world.
 
+use crate::bins::{NOBODY, Reach};
 use crate::clients::{self, Hall};
 use crate::input::Input;
 use crate::interest::ALARM_MM;
@@ -294,14 +295,10 @@ impl World {
 
     /// Clients near a jump look again in this tick.
     fn raise_alarms(&mut self) {
-        let n_players = self.players.len();
+        let (clients, rows) = (&mut self.clients, self.bins.rows());
+        let reach = Reach { players_mm: ALARM_MM, creatures_mm: NOBODY };
         for place in &self.scratch.alarms {
-            let clients = &mut self.clients;
-            self.bins.around::<1>(*place, ALARM_MM, |_, entries| {
-                for entry in entries.iter().filter(|entry| (entry.row as usize) < n_players) {
-                    clients[entry.row as usize].is_due = true;
-                }
-            });
+            self.bins.near(*place, reach, |at| clients[rows[at] as usize].is_due = true);
         }
     }
 
@@ -334,6 +331,6 @@ impl World {
             counts.timed_dropped += desk.timed.dropped;
             counts.timed_expired += desk.timed.expired;
         }
-        counts.entity_ticks += self.bins.entries().len() as u64;
+        counts.entity_ticks += self.bins.n_entities() as u64;
     }
 }

@@ -8,6 +8,7 @@ use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::interest;
 use crate::layout;
 use crate::notices::Notices;
+use crate::order;
 use crate::outbox::Fact;
 use crate::path;
 use crate::players::{Client, Player, Timeds};
@@ -95,8 +96,7 @@ pub(crate) struct Scratch {
     pub(crate) alarms: Vec<(i32, i32)>,
     pub(crate) board: Board,
     pub(crate) desks: Vec<Desk>,
-    pub(crate) order: Vec<u32>,
-    pub(crate) targets: Vec<u32>,
+    pub(crate) places: order::Places,
 }
 
 /// What the phases may read of the zone besides its columns.
@@ -392,8 +392,7 @@ impl Scratch {
             alarms: Vec::with_capacity(n_rows.max(64)),
             board: Board::new(),
             desks: (0..n_players.div_ceil(LANE_ROWS)).map(|_| Desk::warm()).collect(),
-            order: Vec::with_capacity(n_rows),
-            targets: vec![0; n_rows],
+            places: order::Places::warm(side_mm, n_rows),
         }
     }
 }

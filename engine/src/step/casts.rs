@@ -6,7 +6,7 @@
 //! Source: docs/ARCHITECTURE.md "Casts", docs/PROTOCOL.md "Timed events".
 
 use super::{Hit, Near};
-use crate::bins::Bins;
+use crate::bins::{Bins, NOBODY, Reach};
 use crate::columns::Columns;
 use crate::content::{Content, Power, RADIUS_STEP_MM};
 use crate::ids::{EntityId, Row};
@@ -260,21 +260,21 @@ impl Salvo {
         key: impl Fn(i32, i32) -> Option<i64>,
     ) {
         self.near.clear();
-        let n_players_max = columns.n_players_max();
         // A target may have moved by a step since it was indexed.
-        bins.around::<0>(place, reach_mm + kernel::STEP_MM_MAX, |_, entries| {
-            // Rows ascend within a bin, and players come first: the other side is not even looked at.
-            let (players, creatures) =
-                entries.split_at(entries.partition_point(|entry| (entry.row as usize) < n_players_max));
-            for entry in if side == Side::Players { players } else { creatures } {
-                let row = Row(entry.row);
-                if columns.id[row.at()] != entry.id || columns.health[row.at()] == 0 {
-                    continue;
-                }
-                let (x, y) = columns.place(row);
-                if let Some(key) = key(x - place.0, y - place.1) {
-                    self.near.push((key, entry.id, row));
-                }
+        let reach_mm = reach_mm + kernel::STEP_MM_MAX;
+        let reach = match side {
+            Side::Players => Reach { players_mm: reach_mm, creatures_mm: NOBODY },
+            Side::Creatures => Reach { players_mm: NOBODY, creatures_mm: reach_mm },
+        };
+        let (rows, ids) = (bins.rows(), bins.ids());
+        bins.near(place, reach, |at| {
+            let (row, id) = (Row(rows[at]), ids[at]);
+            if columns.id[row.at()] != id || columns.health[row.at()] == 0 {
+                return;
+            }
+            let (x, y) = columns.place(row);
+            if let Some(key) = key(x - place.0, y - place.1) {
+                self.near.push((key, id, row));
             }
         });
     }

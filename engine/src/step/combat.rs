@@ -1,7 +1,7 @@
 //! Phase 4a: swings find their targets.
 
 use super::{Hit, Lane, Near, Swing};
-use crate::bins::Bins;
+use crate::bins::{Bins, NOBODY, Reach};
 use crate::columns::Columns;
 use crate::content::Content;
 use crate::ids::Row;
@@ -33,21 +33,18 @@ fn find_targets(columns: &Columns, bins: &Bins, content: &Content, swing: Swing,
     let reach2 = i64::from(rule.reach_mm) * i64::from(rule.reach_mm);
     lane.near.clear();
     // A target may have moved by a step since it was indexed.
-    bins.around::<0>(place, rule.reach_mm + kernel::STEP_MM_MAX, |_, entries| {
-        for entry in entries {
-            let row = Row(entry.row);
-            let is_prey = entry.row as usize >= columns.n_players_max()
-                && columns.id[row.at()] == entry.id
-                && columns.health[row.at()] > 0;
-            if !is_prey {
-                continue;
-            }
-            let (x, y) = columns.place(row);
-            let (dx, dy) = (x - place.0, y - place.1);
-            let d2 = i64::from(dx) * i64::from(dx) + i64::from(dy) * i64::from(dy);
-            if d2 <= reach2 && is_in_arc(swing.aim, rule.half_arc, dx, dy) {
-                lane.near.push((d2, entry.id, row));
-            }
+    let reach = Reach { players_mm: NOBODY, creatures_mm: rule.reach_mm + kernel::STEP_MM_MAX };
+    let (rows, ids) = (bins.rows(), bins.ids());
+    bins.near(place, reach, |at| {
+        let (row, id) = (Row(rows[at]), ids[at]);
+        if columns.id[row.at()] != id || columns.health[row.at()] == 0 {
+            return;
+        }
+        let (x, y) = columns.place(row);
+        let (dx, dy) = (x - place.0, y - place.1);
+        let d2 = i64::from(dx) * i64::from(dx) + i64::from(dy) * i64::from(dy);
+        if d2 <= reach2 && is_in_arc(swing.aim, rule.half_arc, dx, dy) {
+            lane.near.push((d2, id, row));
         }
     });
     if lane.near.len() > rule.targets_max {

@@ -3,13 +3,14 @@
 use super::casts::Intent;
 use super::parts::{Read, Runs, share_out};
 use super::{Hit, Lane, Threat, WILD_ROWS};
-use crate::bins::Bins;
+use crate::bins::{Bins, NOBODY, Reach};
 use crate::columns::Columns;
 use crate::content::{Creature, Temper};
 use crate::ids::{EntityId, Handles, Row};
 use crate::rng::{Purpose, draw, within};
 use crate::world::Setting;
 use jobs::cpu::{Task, widest};
+use kernel::STEP_MM_MAX;
 use kernel::angle;
 use kernel::walker::towards;
 use netproto::snapshot::ones;
@@ -362,22 +363,25 @@ impl Scene<'_> {
         let notice2 = i64::from(creature.notice_mm) * i64::from(creature.notice_mm);
         let mut nearest = (notice2, EntityId::NONE);
         let mut push = (0, 0);
-        self.bins.around::<0>(place, creature.notice_mm.max(ELBOW_MM), |_, entries| {
-            for entry in entries {
-                let other = entry.row as usize;
-                if other == row.at() || self.id[other] != entry.id {
-                    continue;
+        // Others may have moved by a step since they were indexed. Whoever does not mind players sees none.
+        let looks_up = creature.notice_mm > 0 && creature.temper != Temper::FightsBack;
+        let players_mm = if looks_up { creature.notice_mm + STEP_MM_MAX } else { NOBODY };
+        let reach = Reach { players_mm, creatures_mm: ELBOW_MM + STEP_MM_MAX };
+        let (rows, ids) = (self.bins.rows(), self.bins.ids());
+        self.bins.near(place, reach, |at| {
+            let other = rows[at] as usize;
+            if other == row.at() || self.id[other] != ids[at] {
+                return;
+            }
+            let there = (self.x_mm[other], self.y_mm[other]);
+            if other < self.n_players_max {
+                let seen = (distance2(place, there), ids[at]);
+                if seen < nearest && self.health[other] > 0 {
+                    nearest = seen;
                 }
-                let there = (self.x_mm[other], self.y_mm[other]);
-                if other < self.n_players_max {
-                    let seen = (distance2(place, there), entry.id);
-                    if seen < nearest && self.health[other] > 0 {
-                        nearest = seen;
-                    }
-                } else {
-                    push.0 += elbow(place.0 - there.0, place.1 - there.1);
-                    push.1 += elbow(place.1 - there.1, place.0 - there.0);
-                }
+            } else {
+                push.0 += elbow(place.0 - there.0, place.1 - there.1);
+                push.1 += elbow(place.1 - there.1, place.0 - there.0);
             }
         });
         let limited = |sum: i32| sum.clamp(-2 * PUSH_MM_PER_TICK, 2 * PUSH_MM_PER_TICK);
