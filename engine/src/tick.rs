@@ -138,7 +138,9 @@ fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
     if world.now.is_multiple_of(ORDER_TICKS) {
         order::by_place(world);
     }
+    marks.part(false);
     world.bins.rebuild(&world.columns);
+    marks.part(true);
     world.raise_alarms();
     marks.end(false);
     world.serve_clients();
