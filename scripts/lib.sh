@@ -58,6 +58,16 @@ need_chromium() {
     die "chromium is missing: run \`sudo apt-get install --no-install-recommends chromium fonts-dejavu-core\`"
 }
 
+# Counts instructions for `perf icount`: Debian's package.
+need_valgrind() {
+    command -v valgrind >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "valgrind is missing: installing it"
+        apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends valgrind >&2 || true
+    fi
+    command -v valgrind >/dev/null || die "valgrind is missing: run \`sudo apt-get install valgrind\`"
+}
+
 # Prometheus' own judge of metrics, out of Debian's package and without the service that the package would start.
 need_promtool() {
     local tools

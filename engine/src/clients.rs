@@ -355,11 +355,11 @@ impl Visit<'_> {
 }
 
 /// The occupants of a client's slots, as a frame wants them.
-struct Seats<'a> {
-    columns: &'a Columns,
-    client: &'a Client,
-    number: u16,
-    tick: u32,
+pub(crate) struct Seats<'a> {
+    pub(crate) columns: &'a Columns,
+    pub(crate) client: &'a Client,
+    pub(crate) number: u16,
+    pub(crate) tick: u32,
 }
 
 impl Slots for Seats<'_> {

@@ -5,11 +5,13 @@
 //! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
 //! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
 //! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns. Beside the tick, [`picture`]
-//! shows the world to spectators, and [`replay`] records what went in and came out.
+//! shows the world to spectators, [`replay`] records what went in and came out, and [`alone`] runs two parts of the
+//! tick by themselves for those who measure.
 //!
 //! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
 #![forbid(unsafe_code)]
 
+pub mod alone;
 pub mod bins;
 pub mod clients;
 pub mod columns;

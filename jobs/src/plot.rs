@@ -1,17 +1,20 @@
-//! Pictures of histograms: self-contained SVG for files and pages, light or dark as the reader's screen is.
+//! Pictures of histograms and of sweeps: self-contained SVG for files and pages, light or dark as the reader's screen is.
 //!
 //! [`percentiles`] draws one curve per histogram on an axis of nines, so that the slow ticks take as much room as
-//! the others; [`timeline`] draws what each second was like. [`axis`] turns values into places, [`sheet`] writes the
+//! the others; [`timeline`] draws what each second was like, and [`growth`](growth()) what something costs at each size. [`axis`] turns values into places, [`sheet`] writes the
 //! elements. No scripts, no fonts, no links; all text is escaped.
 //!
 //! Source: docs/OPERATIONS.md "Histograms".
 
 mod axis;
+mod growth;
 mod sheet;
 
 use crate::hist::{Durations, Quantiles};
-use axis::{Nines, Scale, clock, ms_text};
+use axis::{Nines, Scale, clock, number_text};
 use sheet::{Anchor, Frame, Sheet};
+
+pub use growth::{Growth, growth};
 
 /// Steps smaller than this are drawn as one, in units of the picture.
 const STEP_MIN: f64 = 0.4;
@@ -57,7 +60,7 @@ pub fn percentiles(series: &[(String, &Durations)], title: &str) -> String {
         let anchor = if place > 0.97 { Anchor::End } else { Anchor::Middle };
         sheet.grid_upright(frame.x(place), &label, anchor);
     }
-    sheet.axis_name("percentile, %");
+    sheet.axis_name("percentile, %", "ms");
     for (at, series) in drawn.iter().enumerate() {
         curve(&mut sheet, at, series, &scale, &nines);
     }
@@ -66,7 +69,7 @@ pub fn percentiles(series: &[(String, &Durations)], title: &str) -> String {
 
 /// What a curve says, in words: shown where a pointer rests on it, read to whoever does not see it.
 fn words(name: &str, durations: &Durations) -> String {
-    let ms = |quantile| ms_text(Quantiles::ms(durations.at_quantile_ns(quantile)));
+    let ms = |quantile| number_text(Quantiles::ms(durations.at_quantile_ns(quantile)));
     let (n, p50, p99, max) = (durations.n(), ms(0.5), ms(0.99), ms(1.0));
     format!("{name}: p50 {p50} ms, p99 {p99} ms, max {max} ms, {n} values")
 }
@@ -130,7 +133,7 @@ pub fn timeline(moments: &[Moment], title: &str) -> String {
     for (at_s, label) in clock(begun_s, took_s) {
         sheet.grid_upright(frame.x((at_s - begun_s) / took_s), &label, Anchor::Middle);
     }
-    sheet.axis_name("time of day, UTC");
+    sheet.axis_name("time of day, UTC", "ms");
     let values: [fn(&Moment) -> u64; 3] = [|m| m.p50_ns, |m| m.p99_ns, |m| m.max_ns];
     // The largest below the others: it is the busiest line.
     for (at, value) in values.iter().enumerate().rev() {
@@ -154,8 +157,8 @@ fn runs(moments: &[Moment]) -> Vec<&[Moment]> {
 }
 
 fn upright(sheet: &mut Sheet, frame: Frame, scale: &Scale) {
-    for ms in scale.ticks_ms() {
-        sheet.grid_level(frame.y(scale.place_ms(ms)), &ms_text(ms));
+    for value in scale.ticks() {
+        sheet.grid_level(frame.y(scale.place_of(value)), &number_text(value));
     }
 }
 

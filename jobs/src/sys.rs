@@ -63,6 +63,34 @@ pub fn process_cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
 
+/// The CPU clock of one thread of this process, which every other thread of it may read.
+#[derive(Clone, Copy, Debug)]
+pub struct ThreadClock(libc::clockid_t);
+
+impl ThreadClock {
+    /// The calling thread's.
+    #[must_use]
+    pub fn mine() -> Self {
+        let mut clock = 0;
+        // SAFETY: the thread is the calling one, so it lives, and the pointer is valid for a write of one id.
+        let result = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut clock) };
+        assert_eq!(result, 0, "this kernel has no CPU clock per thread");
+        Self(clock)
+    }
+
+    /// CPU time that its thread has used, user and kernel; up to now also while that one is running.
+    ///
+    /// - Units: ns.
+    /// - Cost: one system call; it disturbs and wakes nobody.
+    ///
+    /// # Panics
+    /// When the thread has ended.
+    #[must_use]
+    pub fn ns(self) -> u64 {
+        clock_ns(self.0)
+    }
+}
+
 /// Page faults of the calling thread that needed no disk: memory touched for the first time, or taken back.
 ///
 /// - Cost: one system call, about 300 ns.
@@ -121,6 +149,31 @@ mod tests {
             sum = std::hint::black_box(sum + 1);
         }
         assert!(process_cpu_ns() > process);
+    }
+
+    #[test]
+    fn another_thread_s_clock_runs_while_that_one_works_and_stands_while_it_waits() {
+        let (to_worker, orders) = std::sync::mpsc::channel::<()>();
+        let (to_us, answers) = std::sync::mpsc::channel();
+        let worker = std::thread::spawn(move || {
+            to_us.send(ThreadClock::mine()).unwrap();
+            for () in orders {
+                let begun = thread_cpu_ns();
+                while thread_cpu_ns() < begun + 5_000_000 {}
+                to_us.send(ThreadClock::mine()).unwrap();
+            }
+        });
+        let clock = answers.recv().unwrap();
+        let before = clock.ns();
+        to_worker.send(()).unwrap();
+        answers.recv().unwrap();
+        let worked = clock.ns() - before;
+        assert!((5_000_000..500_000_000).contains(&worked), "{worked} ns for 5 ms of work");
+        let (idle, busy) = (clock.ns(), thread_cpu_ns());
+        while thread_cpu_ns() < busy + 5_000_000 {}
+        assert!(clock.ns() - idle < 2_000_000, "its clock ran {} ns while it waited", clock.ns() - idle);
+        drop(to_worker);
+        worker.join().unwrap();
     }
 
     #[test]

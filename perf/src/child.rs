@@ -161,8 +161,16 @@ impl Drop for Process {
 /// # Errors
 /// When the kernel refuses either.
 pub(crate) fn settle(core: u16) -> anyhow::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot follow the parent's end")?;
+    follow_parent()?;
     jobs::sys::set_affinity(&[Core(core)]).with_context(|| format!("cannot run on core {core}"))
+}
+
+/// Ends when the parent does, however that happens.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(crate) fn follow_parent() -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot follow the parent's end")
 }
 
 /// Becomes another program, on this core and with the same parent.

@@ -1,7 +1,7 @@
 //! Figures for performance engineers: each sub-benchmark prints a table for people and JSON for machines.
 //!
-//! [`sim`] times phases 2 to 8 of a tick without sockets, [`net`] the transport without a world, [`zone`] a whole
-//! zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
+//! [`sim`] times phases 2 to 8 of a tick without sockets, [`scale`] the same from few players to many, [`icount`]
+//! counts its instructions. [`net`] times the transport without a world, [`zone`] a whole zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
 //! share [`child`] (processes that are measured), [`load`] (clients on a schedule), [`machine`] (what the kernel
 //! says) and [`stats`]; [`counting`] counts what a tick allocates.
 //!
@@ -11,11 +11,13 @@
 mod calibrate;
 mod child;
 mod counting;
+mod icount;
 mod instruments;
 mod load;
 mod machine;
 mod net;
 mod part;
+mod scale;
 mod sim;
 mod stats;
 mod zone;
@@ -58,6 +60,15 @@ enum Command {
     Calibrate(calibrate::Args),
     /// Runs ticks with or without measuring them: what `scripts/instruments` compares under callgrind.
     Instruments(instruments::Args),
+    /// Counts the instructions of a tick and of its parts, which no noise moves, and compares them with a baseline.
+    ///
+    /// Runs itself under valgrind's callgrind: towns, one thread. From the top of the tree.
+    Icount(icount::Args),
+    /// Times a player among few and among many, on one thread and on all that the machine has.
+    Scale(scale::Args),
+    /// What `icount` counts; not for people.
+    #[command(hide = true)]
+    Counted(icount::load::Args),
     /// One process of a measurement; not for people.
     #[command(hide = true)]
     Part(part::Args),
@@ -90,6 +101,9 @@ fn main() -> ExitCode {
         Command::Zone(args) => zone::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Instruments(args) => instruments::run(&args),
+        Command::Icount(args) => icount::run(&args),
+        Command::Scale(args) => scale::run(&args),
+        Command::Counted(args) => icount::load::run(&args),
         Command::Part(args) => part::run(&args),
     };
     match result {

@@ -11,7 +11,7 @@ const CLOCK_STEPS_S: [f64; 13] =
     [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 10_800.0, 21_600.0];
 const DAY_S: f64 = 86_400.0;
 
-/// The upright axis, in ms.
+/// The upright axis, in ms or whatever the values are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
     Linear {
@@ -28,7 +28,11 @@ pub(super) enum Scale {
 impl Scale {
     /// An axis for series of which the lowest has its middle at `low_ns`, and the highest value is `high_ns`.
     pub(super) fn fit(low_ns: u64, high_ns: u64) -> Self {
-        let (low, high) = (low_ns.max(1_000) as f64 / 1e6, high_ns.max(1_000) as f64 / 1e6);
+        Self::of(low_ns.max(1_000) as f64 / 1e6, high_ns.max(1_000) as f64 / 1e6)
+    }
+
+    /// The same for values above 0 of any unit.
+    pub(super) fn of(low: f64, high: f64) -> Self {
         if high / low > LINEAR_RATIO_MAX {
             let low = low.log10().floor() as i32;
             return Self::Log { low, high: (high.log10().ceil() as i32).max(low + 1) };
@@ -43,19 +47,20 @@ impl Scale {
 
     /// Place of a value, 0 at the foot and 1 at the top; values below the foot lie on it.
     pub(super) fn place(&self, ns: u64) -> f64 {
-        self.place_ms(ns as f64 / 1e6)
+        self.place_of(ns as f64 / 1e6)
     }
 
-    pub(super) fn place_ms(&self, ms: f64) -> f64 {
+    /// The same in the unit of the axis.
+    pub(super) fn place_of(&self, value: f64) -> f64 {
         let place = match *self {
-            Self::Linear { max, .. } => ms / max,
-            Self::Log { low, high } => (ms.max(1e-9).log10() - f64::from(low)) / f64::from(high - low),
+            Self::Linear { max, .. } => value / max,
+            Self::Log { low, high } => (value.max(1e-9).log10() - f64::from(low)) / f64::from(high - low),
         };
         place.clamp(0.0, 1.0)
     }
 
-    /// Values that get a line and a label, ms.
-    pub(super) fn ticks_ms(&self) -> Vec<f64> {
+    /// Values that get a line and a label.
+    pub(super) fn ticks(&self) -> Vec<f64> {
         match *self {
             Self::Linear { max, step } => {
                 (0..=(max / step).round() as u32).map(|at| f64::from(at) * step).collect()
@@ -64,16 +69,54 @@ impl Scale {
                 let between: &[f64] = if high - low <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 let decades =
                     (low..=high).flat_map(|power| between.iter().map(move |f| f * 10f64.powi(power)));
-                decades.filter(|ms| *ms <= 10f64.powi(high) * 1.001).collect()
+                decades.filter(|value| *value <= 10f64.powi(high) * 1.001).collect()
             }
         }
     }
 }
 
-/// A number of ms without digits that say nothing.
-pub(super) fn ms_text(ms: f64) -> String {
-    let text = format!("{ms:.4}");
+/// A number without digits that say nothing.
+pub(super) fn number_text(value: f64) -> String {
+    let text = format!("{value:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// An axis on which twice as much is always the same step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Doublings {
+    low: f64,
+    high: f64,
+}
+
+/// Labels of doublings that would stand nearer than this are left out.
+const DOUBLINGS_APART: f64 = 0.09;
+/// Where doublings end on their axis: the last label needs room on both sides.
+const DOUBLINGS_END: f64 = 0.97;
+
+impl Doublings {
+    /// From the least to the greatest of some values above 0.
+    pub(super) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        Self { low: values.clone().fold(f64::INFINITY, f64::min), high: values.fold(0.0, f64::max) }
+    }
+
+    /// Place of a value; a single one stands in the middle.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        let is_single = self.high <= self.low;
+        let share = if is_single { 0.5 } else { (value / self.low).log2() / (self.high / self.low).log2() };
+        share * DOUBLINGS_END
+    }
+
+    /// Of ascending values those that have room for a label, with their places.
+    pub(super) fn labels(&self, values: &[f64]) -> Vec<(f64, f64)> {
+        let mut kept: Vec<(f64, f64)> = Vec::new();
+        for value in values {
+            let place = self.place(*value);
+            if kept.last().is_none_or(|(_, last)| place - last >= DOUBLINGS_APART) {
+                kept.push((*value, place));
+            }
+        }
+        kept
+    }
 }
 
 /// The axis on which every further nine takes the same room.
@@ -155,15 +198,26 @@ mod tests {
     fn labels_are_round_and_within_the_axis() {
         for (low, high) in [(1, 1), (900_000, 1_000_000), (1_000, 60_000_000_000), (50_000_000, 51_000_000)] {
             let scale = Scale::fit(low, high);
-            let ticks = scale.ticks_ms();
+            let ticks = scale.ticks();
             assert!((3..=9).contains(&ticks.len()), "{low} {high}: {ticks:?}");
-            assert!(scale.place(high) <= 1.0 && scale.place_ms(ticks[ticks.len() - 1]) > 0.99, "{scale:?}");
-            assert!(ticks.iter().all(|ms| ms_text(*ms).len() <= 7), "{ticks:?}");
+            assert!(scale.place(high) <= 1.0 && scale.place_of(ticks[ticks.len() - 1]) > 0.99, "{scale:?}");
+            assert!(ticks.iter().all(|value| number_text(*value).len() <= 7), "{ticks:?}");
         }
         assert_eq!(
-            (ms_text(0.0), ms_text(0.001), ms_text(250.0)),
+            (number_text(0.0), number_text(0.001), number_text(250.0)),
             ("0".into(), "0.001".into(), "250".into())
         );
+    }
+
+    #[test]
+    fn a_doubling_is_the_same_step_everywhere_and_labels_keep_apart() {
+        let sizes = [500.0, 1_000.0, 1_010.0, 2_000.0, 8_000.0];
+        let axis = Doublings::of(sizes.into_iter());
+        let places = [500.0, 1_000.0, 2_000.0, 8_000.0].map(|n| axis.place(n));
+        assert_eq!(places, [0.0, 0.25, 0.5, 1.0].map(|share| share * DOUBLINGS_END));
+        let labelled: Vec<f64> = axis.labels(&sizes).into_iter().map(|(value, _)| value).collect();
+        assert_eq!(labelled, [500.0, 1_000.0, 2_000.0, 8_000.0]);
+        assert_eq!(Doublings::of([7.0].into_iter()).place(7.0), 0.5 * DOUBLINGS_END);
     }
 
     #[test]

@@ -155,17 +155,18 @@ impl Sheet {
     }
 
     /// What the lower axis shows, and the unit of the upright one.
-    pub(super) fn axis_name(&mut self, name: &str) {
+    pub(super) fn axis_name(&mut self, name: &str, unit: &str) {
         let frame = self.frame();
         let _ = write!(
             self.svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">ms</text>",
+             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             frame.x(0.5),
             frame.bottom + 36.0,
             escaped(name),
             frame.left - 7.0,
-            frame.top - 11.0
+            frame.top - 11.0,
+            escaped(unit)
         );
     }
 
@@ -182,7 +183,7 @@ impl Sheet {
         let _ = write!(self.svg, "\"><title>{}</title></path>", escaped(words));
     }
 
-    /// The end of a curve.
+    /// The end of a curve, or a value that was measured.
     pub(super) fn dot(&mut self, series: usize, (x, y): (f64, f64)) {
         let _ = write!(self.svg, "<circle class=\"dot f{series}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>");
     }

@@ -168,9 +168,10 @@ impl Drive {
 
 impl Peer {
     fn new(n: u32, knobs: &Knobs, home: (i32, i32), (up_ticks, down_ticks): (u32, u32)) -> Self {
-        // Evenly among the players, by turns one who steers and one who clicks.
+        // One of so many in a row, by lot: where players stand and what they do goes by their numbers too.
         let every = (knobs.n_players / knobs.n_decoding.max(1)).max(1);
-        let is_decoding = knobs.n_decoding > 0 && n % every == (n / every) % 2 % every;
+        let lot = within(draw(5, 0, n / every, Purpose::Look), 0, every as i32 - 1) as u32;
+        let is_decoding = knobs.n_decoding > 0 && n % every == lot;
         let view = is_decoding.then(Box::default);
         Self {
             player: durable(n),

@@ -4,7 +4,6 @@ use crate::fixtures::on_threads;
 use engine::{Input, World, order, state_hash, tick};
 use harness::drive::durable;
 use harness::{Drive, Knobs, Loss, Scenario};
-use jobs::cpu::{Lanes, choose};
 use netproto::input::InputPacket;
 use netproto::peer::IN_FLIGHT_DATAGRAMS;
 use std::hash::{DefaultHasher, Hash, Hasher};
