@@ -5,6 +5,7 @@
 //!
 //! Source: docs/PERFORMANCE.md "perf sim".
 
+mod against;
 mod alone;
 mod check;
 mod memory;
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     /// Lets 200 clients decode, and compares what they see with the world.
     #[arg(long)]
     check: bool,
+    /// Measures a plain server beside ours, with the same inputs, and prints ratios.
+    #[arg(long, value_enum, conflicts_with = "check")]
+    against: Option<against::Rival>,
     /// Prints one line of JSON only.
     #[arg(long)]
     json: bool,
@@ -113,6 +117,9 @@ struct Report {
 
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(rival) = args.against {
+        return against::run(args, rival);
+    }
     let report = measure(args)?;
     if !args.json {
         print::print(&report);

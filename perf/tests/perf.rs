@@ -172,6 +172,34 @@ fn the_tick_alone_says_how_fast_the_machine_was() {
 }
 
 #[test]
+fn the_tick_is_measured_beside_a_plain_server_that_plays_the_same_game() {
+    let _cores = cores();
+    for rival in ["reference", "thrifty-reference"] {
+        let figures =
+            figures(&format!("sim --players 100 --scenario crowd --ticks 40 --against {rival} --json"));
+        check(&figures, &CALIBRATION);
+        check(
+            &figures,
+            &[
+                ("windows", 2.0, 2.0),
+                ("ratio_to_reference", 0.5, 1_000.0),
+                ("ratio_to_reference_range.min", 0.1, 1_000.0),
+                ("ratio_of_ticks", 0.3, 1_000.0),
+                ("client_us", 0.05, 1_000.0),
+                ("index_us", 0.001, 1_000.0),
+                ("tick_ms", 0.005, 1_000.0),
+                ("reference_client_us", 0.05, 1_000.0),
+                ("reference_index_us", 0.001, 1_000.0),
+                ("reference_tick_ms", 0.005, 1_000.0),
+                ("bytes_per_client_tick", 10.0, 1_000.0),
+                ("reference_bytes_per_client_tick", 50.0, 1_000.0),
+                ("bodies_compared", 100.0, 500.0),
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
     for (words, sentence) in [
         ("net --transport carrier-pigeon", "invalid value 'carrier-pigeon'"),
@@ -183,6 +211,8 @@ fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
         ("zone --seconds 60", "invalid value '60'"),
         ("zone --send sometimes", "no way of sending \"sometimes\""),
         ("calibrate --rounds 1", "invalid value '1'"),
+        ("sim --against nobody", "invalid value 'nobody'"),
+        ("sim --scenario brawl --against reference", "no brawl with it"),
         ("fly", "unrecognized subcommand"),
     ] {
         let output = perf(words);

@@ -7,6 +7,8 @@ mod fixtures;
 mod life;
 #[path = "sim/oracle.rs"]
 mod oracle;
+#[path = "sim/plain.rs"]
+mod plain;
 #[path = "sim/processors.rs"]
 mod processors;
 #[path = "sim/sameness.rs"]
