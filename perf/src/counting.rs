@@ -9,27 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Counting;
 
 static N_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static N_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Allocations of the whole process so far.
 pub(crate) fn n_allocations() -> u64 {
     N_ALLOCATIONS.load(Ordering::Relaxed)
 }
 
-/// Bytes that the whole process has asked for so far, freed ones as well.
-pub(crate) fn n_bytes() -> u64 {
-    N_BYTES.load(Ordering::Relaxed)
-}
-
-fn count(n_bytes: usize) {
-    N_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-    N_BYTES.fetch_add(n_bytes as u64, Ordering::Relaxed);
-}
-
 // SAFETY: every call goes to mimalloc as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
+        N_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { MiMalloc.alloc(layout) }
     }
@@ -40,7 +29,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, n_bytes: usize) -> *mut u8 {
-        count(n_bytes);
+        N_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { MiMalloc.realloc(at, layout, n_bytes) }
     }
