@@ -80,6 +80,7 @@ impl CommandQueue {
     /// these are refused.
     ///
     /// - Cost: one comparison for all commands that were here before, which most were.
+    #[inline]
     pub fn take(&mut self, now: u32, packet: &InputPacket) -> (u32, u32) {
         let lead = packet.tick.wrapping_sub(now);
         let all = (1u64 << packet.n_commands) - 1;
@@ -88,8 +89,13 @@ impl CommandQueue {
         } else {
             0
         };
+        let fresh = all & !known;
+        if fresh == 1 && (1..=AHEAD_TICKS_MAX).contains(&lead) {
+            self.wait(packet.tick, lead, &packet.commands[0]); // nothing was lost on the way, nearly always
+            return (1, 0);
+        }
         let (mut n_new, mut n_refused) = (0, 0);
-        for back in ones(all & !known) {
+        for back in ones(fresh) {
             let command = &packet.commands[back as usize];
             let verdict = self.accept(now, packet.tick.wrapping_sub(back), command);
             n_new += u32::from(verdict != Verdict::Repeated);
@@ -106,8 +112,7 @@ impl CommandQueue {
             if self.ahead & bit != 0 {
                 return Verdict::Repeated;
             }
-            self.ahead |= bit;
-            self.waiting[(tick % AHEAD_TICKS_MAX) as usize] = *command;
+            self.wait(tick, ahead, command);
             return Verdict::Accepted;
         }
         let back = now.wrapping_sub(tick);
@@ -117,6 +122,12 @@ impl CommandQueue {
         let was_seen = self.seen >> back & 1 == 1;
         self.seen |= 1 << back;
         if was_seen { Verdict::Repeated } else { Verdict::Refused }
+    }
+
+    #[inline(always)]
+    fn wait(&mut self, tick: u32, ahead: u32, command: &Command) {
+        self.ahead |= 1 << (AHEAD_TICKS_MAX - ahead);
+        self.waiting[(tick % AHEAD_TICKS_MAX) as usize] = *command;
     }
 
     /// Commands that wait, with their ticks, in the order of their places.

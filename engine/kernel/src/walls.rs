@@ -67,6 +67,25 @@ impl Walls {
         self.rows[(tile_y * n + tile_x) as usize * TILE_CELLS + row] >> column & 1 == 1
     }
 
+    /// Whether a corner of a rectangle lies in a wall: as [`Walls::blocked`] for each of the four.
+    ///
+    /// - Shapes: west and east, north and south, in this order.
+    #[must_use]
+    #[inline]
+    pub fn corners_blocked(&self, (west, east): (i32, i32), (north, south): (i32, i32)) -> bool {
+        let is_inside = (west | north) >= 0 && east.max(south) >> TILE_SHIFT < self.tiles_per_side;
+        if !is_inside || west >> TILE_SHIFT != east >> TILE_SHIFT {
+            let blocked = |x_mm| self.blocked(x_mm, north) || self.blocked(x_mm, south);
+            return blocked(west) || blocked(east);
+        }
+        let row = |y_mm: i32| {
+            let tile = (y_mm >> TILE_SHIFT) * self.tiles_per_side + (west >> TILE_SHIFT);
+            self.rows[tile as usize * TILE_CELLS + (y_mm >> CELL_SHIFT) as usize % TILE_CELLS]
+        };
+        let column = |x_mm: i32| 1 << ((x_mm >> CELL_SHIFT) as u32 % 64);
+        (row(north) | row(south)) & (column(west) | column(east)) != 0
+    }
+
     /// Blocks the cell that holds a point; outside of the bitmap nothing happens.
     pub fn block(&mut self, x_mm: i32, y_mm: i32) {
         let n = self.tiles_per_side;
@@ -199,6 +218,29 @@ mod tests {
         }
         let share = walls.rows.iter().take(64).map(|row| row.count_ones()).sum::<u32>();
         assert!((10..800).contains(&share), "{share} of 4096 cells are wall");
+    }
+
+    #[test]
+    fn corners_are_judged_as_points_are_one_by_one() {
+        let walls = Walls::from_seed(7, 1_000_000);
+        let draw = |at: u64, high: u64| (mix(at) % high) as i32;
+        let mut n_blocked = 0;
+        for at in 0..200_000u64 {
+            let near_border = |v: i32| v % 2_000 + v / 2_000 % 17 * TILE_MM - 1_000;
+            let (mut west, mut north) =
+                (draw(at * 4, 1_080_000) - 10_000, draw(at * 4 + 1, 1_080_000) - 10_000);
+            match at % 3 {
+                0 => west = near_border(west),
+                1 => north = near_border(north),
+                _ => {}
+            }
+            let (east, south) = (west + draw(at * 4 + 2, 1_500), north + draw(at * 4 + 3, 1_500));
+            let corners = [(west, north), (east, north), (west, south), (east, south)];
+            let expected = corners.iter().any(|(x, y)| walls.blocked(*x, *y));
+            assert_eq!(walls.corners_blocked((west, east), (north, south)), expected, "{corners:?}");
+            n_blocked += u32::from(expected);
+        }
+        assert!((10_000..190_000).contains(&n_blocked), "{n_blocked} are blocked");
     }
 
     #[test]

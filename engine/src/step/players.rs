@@ -32,6 +32,8 @@ struct Run<'a> {
     action: &'a mut [Action],
     action_until: &'a mut [u32],
     facing: &'a mut [u8],
+    /// Whoever lacks health regains some in this tick.
+    regains: bool,
 }
 
 /// Players, the clients behind them, and what arrived for them in this tick.
@@ -87,6 +89,7 @@ pub fn consume(columns: &mut Columns, party: Party<'_>, searches: &PerThread<Sea
             action: action.0,
             action_until: until.0,
             facing: facing.0,
+            regains: setting.now.is_multiple_of(setting.content.class.regain_ticks),
         };
         for (at, player) in players.0.iter_mut().enumerate() {
             if run.id[at] != EntityId::NONE {
@@ -97,6 +100,7 @@ pub fn consume(columns: &mut Columns, party: Party<'_>, searches: &PerThread<Sea
 }
 
 impl Run<'_> {
+    #[inline(always)]
     fn step(
         &mut self,
         at: usize,
@@ -110,8 +114,7 @@ impl Run<'_> {
             self.respawn(at, player, lane, setting);
         }
         let is_alive = player.respawn_at == 0;
-        let class = &setting.content.class;
-        if is_alive && now.is_multiple_of(class.regain_ticks) && self.health[at] < class.health {
+        if self.regains && is_alive && self.health[at] < setting.content.class.health {
             self.health[at] += 1;
             player.own_changed = true;
         }
@@ -127,8 +130,10 @@ impl Run<'_> {
         }
         if is_alive {
             self.answer_goal(&command, place, player, lane, search, setting);
-            self.swing(at, &command, player, lane, setting);
-            self.cast(at, &command, player, lane, setting);
+            if let Some(deed) = command.deed {
+                self.swing(at, deed, player, lane, setting);
+                self.cast(at, deed, player, lane, setting);
+            }
         }
     }
 
@@ -143,6 +148,7 @@ impl Run<'_> {
         lane.alarms.push((self.x_mm[at], self.y_mm[at]));
     }
 
+    #[inline(always)]
     fn answer_goal(
         &mut self,
         command: &Command,
@@ -166,16 +172,9 @@ impl Run<'_> {
         lane.facts.push(Fact { player: player.durable, body: FactBody::Path(player.path) });
     }
 
-    fn swing(
-        &mut self,
-        at: usize,
-        command: &Command,
-        player: &mut Player,
-        lane: &mut Lane,
-        setting: &Setting,
-    ) {
-        let Some(deed) = command.deed.filter(|deed| deed.swing) else { return };
-        if setting.now < player.swing_ready || player.walker.state == MoveState::Dead {
+    fn swing(&mut self, at: usize, deed: Deed, player: &mut Player, lane: &mut Lane, setting: &Setting) {
+        let is_ready = player.swing_ready <= setting.now && player.walker.state != MoveState::Dead;
+        if !(deed.swing && is_ready) {
             return;
         }
         player.swing_ready = setting.now + u32::from(setting.content.class.swing.wait_ticks);
@@ -186,15 +185,7 @@ impl Run<'_> {
     }
 
     /// Announces an area and a shot, each if it is asked for and ready.
-    fn cast(
-        &mut self,
-        at: usize,
-        command: &Command,
-        player: &mut Player,
-        lane: &mut Lane,
-        setting: &Setting,
-    ) {
-        let Some(deed) = command.deed.filter(|deed| deed.area || deed.shot) else { return };
+    fn cast(&mut self, at: usize, deed: Deed, player: &mut Player, lane: &mut Lane, setting: &Setting) {
         let class = &setting.content.class;
         let (row, aim, now) = (Row((self.first + at) as u32), deed.aim as u8, setting.now);
         if deed.area && player.area_ready <= now {
