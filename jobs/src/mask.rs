@@ -4,6 +4,9 @@
 /// Rows of a block, and bits of its mask.
 pub const BLOCK: usize = 64;
 
+/// Bytes that are asked at once.
+pub const LANES: usize = 16;
+
 /// Asks for every row of a block; the first row is the lowest bit.
 ///
 /// - Shapes: `is_so` without branches over `[T; BLOCK]` becomes vector instructions.
@@ -11,8 +14,8 @@ pub const BLOCK: usize = 64;
 #[must_use]
 pub fn mask(is_so: impl Fn(usize) -> bool) -> u64 {
     let mut mask = 0;
-    for first in (0..BLOCK).step_by(16) {
-        let mut bytes = [0; 16];
+    for first in (0..BLOCK).step_by(LANES) {
+        let mut bytes = [0; LANES];
         for (at, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::from(is_so(first + at)).wrapping_neg();
         }
@@ -21,20 +24,22 @@ pub fn mask(is_so: impl Fn(usize) -> bool) -> u64 {
     mask
 }
 
-/// The top bits of sixteen bytes.
+/// The top bits of sixteen bytes; the first byte's is the lowest.
+#[must_use]
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn tops(bytes: &[u8; 16]) -> u16 {
+pub fn tops(bytes: &[u8; LANES]) -> u16 {
     use std::arch::x86_64::{_mm_loadu_si128, _mm_movemask_epi8};
     // SAFETY: both need SSE2 and nothing else, and every x86-64 processor has it; sixteen bytes are there to be read,
     // and need no alignment.
     unsafe { _mm_movemask_epi8(_mm_loadu_si128(bytes.as_ptr().cast())) as u16 }
 }
 
-/// The top bits of sixteen bytes.
+/// The top bits of sixteen bytes; the first byte's is the lowest.
+#[must_use]
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn tops(bytes: &[u8; 16]) -> u16 {
+pub fn tops(bytes: &[u8; LANES]) -> u16 {
     let eight = |at: usize| {
         let word = u64::from_le_bytes(bytes.as_chunks().0[at]) >> 7 & 0x0101_0101_0101_0101;
         // Byte k lands on bit k of the product's top byte, and no two meet on the way.

@@ -19,7 +19,8 @@ pub struct BitWriter<'a> {
     bytes: &'a mut [u8],
     held: u64,
     n_held: u32,
-    at: usize,
+    /// Narrower than an index, so that the end of a store cannot overflow.
+    at: u32,
 }
 
 impl<'a> BitWriter<'a> {
@@ -54,9 +55,10 @@ impl<'a> BitWriter<'a> {
         debug_assert!(n_bits <= RUN_BITS_MAX, "run of {n_bits} bits");
         debug_assert!(run >> n_bits == 0, "run wider than {n_bits} bits");
         self.held |= run << self.n_held; // at most 7 bits are held: 7 + 56 fit
-        self.bytes[self.at..self.at + 8].copy_from_slice(&self.held.to_le_bytes());
+        let at = self.at as usize;
+        self.bytes[at..at + 8].copy_from_slice(&self.held.to_le_bytes());
         let filled = self.n_held + n_bits;
-        self.at += (filled >> 3) as usize;
+        self.at += filled >> 3;
         self.held >>= filled & !7;
         self.n_held = filled & 7;
     }
@@ -77,7 +79,7 @@ impl<'a> BitWriter<'a> {
     #[must_use]
     #[inline(always)]
     pub fn n_bits(&self) -> usize {
-        self.at * 8 + self.n_held as usize
+        self.at as usize * 8 + self.n_held as usize
     }
 
     /// Ends the frame on a byte border and returns its length in bytes.

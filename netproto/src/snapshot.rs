@@ -6,8 +6,8 @@
 use crate::bits::{BitReader, BitWriter, GUARD_BYTES, RUN_BITS_MAX};
 use crate::{
     Circle, Course, DecodeError, FRAME_BYTES_MAX, GROUP_BITS, Header, Hit, INTRODUCTIONS_MAX, Introduction,
-    Look, Motion, N_GROUPS, Own, RING, SLOTS, Shot, ShotEnd, SlotNews, Status, Step, TIMED_BYTES_MAX,
-    TIMED_PENDING_MAX, Timed, TimedBody, Vitals,
+    Kind, Look, Motion, N_GROUPS, Own, OwnState, RING, SLOTS, Shot, ShotEnd, SlotNews, Status, Step,
+    TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, TimedBody, Vitals,
 };
 
 /// A bit for each part that a frame may lack: news, introductions, steps, groups by id, timed events.
@@ -73,8 +73,8 @@ pub const FRAME_BUFFER_BYTES: usize = FRAME_BYTES_MAX + GUARD_BYTES;
 
 /// What a frame takes from its owner's columns.
 pub trait Slots {
-    /// Everything about the entity in `slot`.
-    fn introduction(&self, slot: u32) -> Introduction;
+    /// The entity in `slot`, and what it is.
+    fn occupant(&self, slot: u32) -> (u32, Kind);
     /// The packed run of one group of the entity in `slot`.
     fn run(&self, group: usize, slot: u32) -> u64;
     /// How many snapshot numbers ago the news of `slot` happened; 0: the slot is emptied now.
@@ -112,8 +112,13 @@ pub fn encode<S: Slots>(parts: &Parts<'_>, slots: &S, buffer: &mut [u8]) -> usiz
     debug_assert!(parts.introduced.count_ones() as usize <= INTRODUCTIONS_MAX);
     let mut writer = BitWriter::new(&mut buffer[..FRAME_BUFFER_BYTES]);
     parts.header.write(&mut writer);
-    parts.own.write(&mut writer);
-    writer.put(presence(parts), PRESENCE_BITS);
+    if parts.own.state.is_some() {
+        writer = write_own(parts.own, presence(parts), writer);
+    } else {
+        let own = u64::from(parts.own.x_mm) | u64::from(parts.own.y_mm) << OWN_AXIS_BITS;
+        let run = own | u64::from(presence(parts)) << OWN_PLACE_BITS;
+        writer.put_run(run, OWN_PLACE_BITS + PRESENCE_BITS);
+    }
     if parts.news | parts.introduced != 0 {
         write_arrivals(parts, slots, &mut writer);
     }
@@ -136,10 +141,32 @@ pub fn encode<S: Slots>(parts: &Parts<'_>, slots: &S, buffer: &mut [u8]) -> usiz
         }
     }
     if !parts.timed.is_empty() {
-        writer.put(parts.timed.len() as u32 - 1, TIMED_COUNT_BITS);
-        parts.timed.iter().for_each(|timed| timed.write(&mut writer));
+        writer = write_timed(parts.timed, writer);
     }
     writer.finish()
+}
+
+/// Bits of the own position per axis.
+const OWN_AXIS_BITS: u32 = 22;
+/// The own block without a state: the position, and that there is none.
+const OWN_PLACE_BITS: u32 = 2 * OWN_AXIS_BITS + 1;
+const _: () = assert!(OWN_PLACE_BITS + OwnState::BITS_MAX == Own::BITS_MAX);
+const _: () = assert!(OWN_PLACE_BITS + PRESENCE_BITS <= RUN_BITS_MAX);
+
+/// The rare long own block. The writer comes and goes by value, so that it stays in registers for the rest of a frame.
+#[inline(never)]
+fn write_own(own: Own, presence: u32, mut writer: BitWriter<'_>) -> BitWriter<'_> {
+    own.write(&mut writer);
+    writer.put(presence, PRESENCE_BITS);
+    writer
+}
+
+/// Timed events, by value as [`write_own`].
+#[inline(never)]
+fn write_timed<'a>(timed: &[Timed], mut writer: BitWriter<'a>) -> BitWriter<'a> {
+    writer.put(timed.len() as u32 - 1, TIMED_COUNT_BITS);
+    timed.iter().for_each(|timed| timed.write(&mut writer));
+    writer
 }
 
 #[inline(always)]
@@ -195,10 +222,26 @@ fn write_arrivals<S: Slots>(parts: &Parts<'_>, slots: &S, writer: &mut BitWriter
     if parts.introduced != 0 {
         writer.put(parts.introduced.count_ones() - 1, INTRODUCTION_COUNT_BITS);
         for slot in ones(parts.introduced) {
-            slots.introduction(slot).write(writer);
+            write_introduction(slot, slots, writer);
         }
     }
 }
+
+/// Writes an [`Introduction`] as its occupant and the runs of all its groups.
+#[inline(always)]
+fn write_introduction<S: Slots>(slot: u32, slots: &S, writer: &mut BitWriter<'_>) {
+    let (entity, kind) = slots.occupant(slot);
+    let occupant = u64::from(entity) << SLOT_BITS | (kind as u64) << (SLOT_BITS + u32::BITS);
+    writer.put_run(u64::from(slot) | occupant, OCCUPANT_BITS);
+    writer.put_run(slots.run(Motion::GROUP, slot), Motion::BITS);
+    let figures = slots.run(Vitals::GROUP, slot) | slots.run(Status::GROUP, slot) << Vitals::BITS;
+    let look = slots.run(Look::GROUP, slot) << (Vitals::BITS + Status::BITS);
+    writer.put_run(figures | look, Vitals::BITS + Status::BITS + Look::BITS);
+}
+
+/// Slot, entity and kind of an introduction.
+const OCCUPANT_BITS: u32 = SLOT_BITS + u32::BITS + Kind::BITS;
+const _: () = assert!(OCCUPANT_BITS + ALL_GROUPS_BITS == Introduction::BITS_MAX);
 
 /// Writes a list of slots: up to eight indices, or the whole mask.
 #[inline(always)]

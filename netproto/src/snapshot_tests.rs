@@ -4,8 +4,8 @@ use super::*;
 
 struct Same;
 impl Slots for Same {
-    fn introduction(&self, slot: u32) -> Introduction {
-        Introduction { slot, entity: 0xfeed_0000 | slot, ..Introduction::default() }
+    fn occupant(&self, slot: u32) -> (u32, Kind) {
+        (0xfeed_0000 | slot, Kind::Boar)
     }
     fn run(&self, group: usize, slot: u32) -> u64 {
         match group {
@@ -21,7 +21,7 @@ impl Slots for Same {
 
 fn longest() -> Parts<'static> {
     let introduced = (1 << INTRODUCTIONS_MAX) - 1;
-    let own = Own { state: Some(crate::OwnState::default()), ..Own::default() };
+    let own = Own { state: Some(OwnState::default()), ..Own::default() };
     Parts {
         header: Header::default(),
         own,
@@ -43,7 +43,12 @@ fn the_longest_frame_fits_and_reads_back() {
     assert_eq!((frame.n_news, frame.n_introductions), (SLOTS - INTRODUCTIONS_MAX, INTRODUCTIONS_MAX));
     assert_eq!(frame.groups, longest().groups);
     assert_eq!(frame.motion[63].x_16mm, 63);
-    assert_eq!(frame.introductions[3], Same.introduction(3));
+    let (entity, kind, motion) =
+        (0xfeed_0003, Kind::Boar, Motion { x_16mm: 3, tick_low: 7, ..Motion::default() });
+    let (vitals, status) = (Vitals { health_128th: 3 }, Status::unpack(3).unwrap());
+    let look = Look::unpack(3).unwrap();
+    let introduced = Introduction { slot: 3, entity, kind, motion, vitals, status, look };
+    assert_eq!(frame.introductions[3], introduced);
 }
 
 #[test]

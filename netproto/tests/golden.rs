@@ -8,8 +8,8 @@ use netproto::generated::by_name;
 use netproto::input::InputPacket;
 use netproto::snapshot::{self, FRAME_BUFFER_BYTES, Frame, Part, Parts, Slots};
 use netproto::{
-    DecodeError, EPOCH, FINGERPRINT, Hello, INPUT_BYTES_MAX, Introduction, Motion, Record, Status, Step,
-    Vitals,
+    DecodeError, EPOCH, FINGERPRINT, Hello, INPUT_BYTES_MAX, Introduction, Kind, Motion, Record, Status,
+    Step, Vitals,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -156,12 +156,20 @@ fn expected_shape(value: &Value) -> (usize, usize, Vec<u32>, usize) {
 struct Columns<'a>(&'a Frame);
 
 impl Slots for Columns<'_> {
-    fn introduction(&self, slot: u32) -> Introduction {
-        let used = &self.0.introductions[..self.0.n_introductions];
-        *used.iter().find(|introduction| introduction.slot == slot).expect("the slot was introduced")
+    fn occupant(&self, slot: u32) -> (u32, Kind) {
+        let arrival = introduction(self.0, slot).expect("the slot was introduced");
+        (arrival.entity, arrival.kind)
     }
 
     fn run(&self, group: usize, slot: u32) -> u64 {
+        if let Some(arrival) = introduction(self.0, slot) {
+            return match group {
+                Motion::GROUP => arrival.motion.pack(),
+                Vitals::GROUP => arrival.vitals.pack(),
+                Status::GROUP => arrival.status.pack(),
+                _ => arrival.look.pack(),
+            };
+        }
         let at = slot as usize;
         match group {
             Motion::GROUP if self.0.steps >> slot & 1 == 1 => motion_of(&self.0.step[at]).pack(),
@@ -176,6 +184,11 @@ impl Slots for Columns<'_> {
         let used = &self.0.news[..self.0.n_news];
         used.iter().find(|news| news.slot == slot).expect("the slot has news").age
     }
+}
+
+/// What a frame introduces in a slot.
+fn introduction(frame: &Frame, slot: u32) -> Option<&Introduction> {
+    frame.introductions[..frame.n_introductions].iter().find(|introduction| introduction.slot == slot)
 }
 
 /// A motion with the place and velocity of a step.

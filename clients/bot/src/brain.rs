@@ -245,19 +245,21 @@ mod tests {
     use client_core::session::Settings;
     use netproto::quantise::Segment;
     use netproto::snapshot::{FRAME_BUFFER_BYTES, Frame, Parts, Slots, encode};
-    use netproto::{Header, Introduction, N_GROUPS, Own, Timed, TimedBody, Vitals};
+    use netproto::{Header, Motion, N_GROUPS, Own, Timed, TimedBody, Vitals};
 
     /// One wolf, two metres to the south.
     struct Wolf;
 
     impl Slots for Wolf {
-        fn introduction(&self, slot: u32) -> Introduction {
-            let motion = Segment::anchored(50_000, 52_000, 0, 0, 100).to_motion();
-            let vitals = Vitals { health_128th: 100 };
-            Introduction { slot, entity: 1, kind: Kind::Wolf, motion, vitals, ..Introduction::default() }
+        fn occupant(&self, _: u32) -> (u32, Kind) {
+            (1, Kind::Wolf)
         }
-        fn run(&self, _: usize, _: u32) -> u64 {
-            0
+        fn run(&self, group: usize, _: u32) -> u64 {
+            match group {
+                Motion::GROUP => Segment::anchored(50_000, 52_000, 0, 0, 100).to_motion().pack(),
+                Vitals::GROUP => Vitals { health_128th: 100 }.pack(),
+                _ => 0,
+            }
         }
         fn news_age(&self, _: u32) -> u32 {
             0

@@ -6,7 +6,7 @@ use bot::{BotsConfig, Mix, Report, run};
 use kernel::walls::{CELL_MM, TILE_MM, Walls};
 use netproto::input::InputPacket;
 use netproto::snapshot::{FRAME_BUFFER_BYTES, Parts, Slots, encode};
-use netproto::{Header, Hello, Introduction, KERNEL_VERSION, N_GROUPS, Own, OwnState, WIRE_MAJOR, Welcome};
+use netproto::{Header, Hello, KERNEL_VERSION, Kind, N_GROUPS, Own, OwnState, WIRE_MAJOR, Welcome};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,8 +20,8 @@ const TICK: Duration = Duration::from_millis(50);
 struct Nobody;
 
 impl Slots for Nobody {
-    fn introduction(&self, _: u32) -> Introduction {
-        Introduction::default()
+    fn occupant(&self, _: u32) -> (u32, Kind) {
+        (0, Kind::Player)
     }
     fn run(&self, _: usize, _: u32) -> u64 {
         0

@@ -6,7 +6,7 @@ use kernel::advance;
 use kernel::walker::{Path, Rules, Walker};
 use netproto::input::InputPacket;
 use netproto::snapshot::{FRAME_BUFFER_BYTES, Parts, Slots, encode};
-use netproto::{Hello, Introduction, MoveState, N_GROUPS, Notice, OwnState, Steer};
+use netproto::{Hello, Kind, MoveState, N_GROUPS, Notice, OwnState, Steer};
 
 const MS: u64 = 1_000_000;
 const TICK_NS: u64 = 50 * MS;
@@ -31,8 +31,8 @@ struct Zone {
 struct Nobody;
 
 impl Slots for Nobody {
-    fn introduction(&self, _: u32) -> Introduction {
-        Introduction::default()
+    fn occupant(&self, _: u32) -> (u32, Kind) {
+        (0, Kind::Player)
     }
     fn run(&self, _: usize, _: u32) -> u64 {
         0

@@ -125,19 +125,16 @@ struct Truth {
 }
 
 impl Columns for Truth {
-    fn introduction(&self, slot: u32) -> Introduction {
-        let at = slot as usize;
-        let motion = Segment::anchored(self.x_mm[at], 500_000, 0, 0, self.tick).to_motion();
-        let vitals = Vitals { health_128th: self.health[at] };
-        Introduction { slot, entity: self.entity[at], motion, vitals, ..Introduction::default() }
+    fn occupant(&self, slot: u32) -> (u32, Kind) {
+        (self.entity[slot as usize], Kind::default())
     }
     fn run(&self, group: usize, slot: u32) -> u64 {
-        let whole = self.introduction(slot);
+        let at = slot as usize;
         match group {
-            Motion::GROUP => whole.motion.pack(),
-            Vitals::GROUP => whole.vitals.pack(),
-            Status::GROUP => whole.status.pack(),
-            _ => whole.look.pack(),
+            Motion::GROUP => Segment::anchored(self.x_mm[at], 500_000, 0, 0, self.tick).to_motion().pack(),
+            Vitals::GROUP => Vitals { health_128th: self.health[at] }.pack(),
+            Status::GROUP => Status::default().pack(),
+            _ => Look::default().pack(),
         }
     }
     fn news_age(&self, slot: u32) -> u32 {
