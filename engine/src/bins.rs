@@ -42,18 +42,20 @@ pub struct Bins {
     n_down: u32,
     /// Position of each bin's first entity; the last one ends the last bin.
     start: Vec<u32>,
-    /// By row.
+    /// By row: its bin, its place in steps, east in the lower half, and who it was when the index was made.
     bin_of: Vec<u32>,
+    steps_of: Vec<u32>,
+    id_of: Vec<EntityId>,
     /// By block of rows: lowest bin, and the one after the highest.
     extents: Vec<(u32, u32)>,
     /// Living entities.
     n: usize,
-    /// By position: east, south, weight, row, occupant.
+    /// By position: row, place in steps, and what comes of both: east, south, weight.
+    rows: Vec<u32>,
+    steps: Vec<u32>,
     x: Vec<u16>,
     y: Vec<u16>,
     weight: Vec<u16>,
-    rows: Vec<u32>,
-    ids: Vec<EntityId>,
     /// By row; of a hole, any position.
     position_of: Vec<AtomicU32>,
     n_players_max: u32,
@@ -71,13 +73,15 @@ impl Bins {
             n_down,
             start: vec![0; (n_across * n_down) as usize + 1],
             bin_of: vec![HOLE; n_rows],
+            steps_of: vec![0; n_rows],
+            id_of: vec![EntityId::NONE; n_rows],
             extents: vec![(HOLE, 0); n_rows / BLOCK],
             n: 0,
             x: vec![0; n],
             y: vec![0; n],
             weight: vec![WEIGHT_CREATURE; n],
             rows: vec![0; n],
-            ids: vec![EntityId::NONE; n],
+            steps: vec![0; n],
             position_of: (0..n_rows).map(|_| AtomicU32::new(0)).collect(),
             n_players_max: columns.n_players_max() as u32,
         }
@@ -93,8 +97,13 @@ impl Bins {
         let (mut borders, mut ends) = ([0; BANDS_MAX], [0; BANDS_MAX]);
         self.cut(&mut borders[..n_jobs], &mut ends[..n_jobs]);
         self.n = ends[n_jobs - 1];
-        let source =
-            Source { columns, bin_of: &self.bin_of, extents: &self.extents, position_of: &self.position_of };
+        let source = Source {
+            bin_of: &self.bin_of,
+            steps_of: &self.steps_of,
+            extents: &self.extents,
+            position_of: &self.position_of,
+            n_players_max: self.n_players_max,
+        };
         let mut rest = Band {
             first_bin: 0,
             base: 0,
@@ -103,7 +112,7 @@ impl Bins {
             y: &mut self.y,
             weight: &mut self.weight,
             rows: &mut self.rows,
-            ids: &mut self.ids,
+            steps: &mut self.steps,
         };
         let mut bands: [Option<Band<'_>>; BANDS_MAX] = Default::default();
         for (band, (border, end)) in bands.iter_mut().zip(borders.into_iter().zip(ends)).take(n_jobs) {
@@ -112,15 +121,19 @@ impl Bins {
         bands[..n_jobs].par_iter_mut().flatten().for_each(|band| widest(Fill { band, source: &source }));
     }
 
-    /// Finds the bin of each row.
+    /// Finds the bin and the place in steps of each row, and keeps who it is.
     fn number(&mut self, columns: &Columns, n_jobs: usize) {
         let n_rows = self.bin_of.len().div_ceil(n_jobs).next_multiple_of(BLOCK).max(BLOCK);
         let sides = (self.n_across, self.n_down);
         let ids = columns.id.par_chunks(n_rows);
         let places = (columns.x_mm.par_chunks(n_rows), columns.y_mm.par_chunks(n_rows));
         let bins = (self.bin_of.par_chunks_mut(n_rows), self.extents.par_chunks_mut(n_rows / BLOCK));
-        (ids, places.0, places.1, bins.0, bins.1).into_par_iter().for_each(
-            |(ids, x_mm, y_mm, bins, extents)| widest(Number { sides, ids, x_mm, y_mm, bins, extents }),
+        let by_row = (self.steps_of.par_chunks_mut(n_rows), self.id_of.par_chunks_mut(n_rows));
+        (ids, places.0, places.1, bins.0, bins.1, by_row.0, by_row.1).into_par_iter().for_each(
+            |(ids, x_mm, y_mm, bins, extents, steps, id_of)| {
+                id_of.copy_from_slice(ids);
+                widest(Number { sides, ids, x_mm, y_mm, bins, steps, extents });
+            },
         );
     }
 
@@ -144,7 +157,8 @@ impl Bins {
         let table = size_of_val(&*self.start) + size_of_val(&*self.extents);
         let by_row = size_of_val(&*self.bin_of) + size_of_val(&*self.position_of);
         let lanes = size_of_val(&*self.x) + size_of_val(&*self.y) + size_of_val(&*self.weight);
-        table + by_row + lanes + size_of_val(&*self.rows) + size_of_val(&*self.ids)
+        let copies = size_of_val(&*self.steps_of) + size_of_val(&*self.id_of);
+        table + by_row + copies + lanes + size_of_val(&*self.rows) + size_of_val(&*self.steps)
     }
 
     /// Living entities.
@@ -160,11 +174,25 @@ impl Bins {
         &self.rows[..self.n]
     }
 
-    /// Occupants in index order; they tell whether a row still has the one it had.
+    /// Occupants by row when the index was made; they tell whether a row still has the one it had.
     #[must_use]
     #[inline]
     pub fn ids(&self) -> &[EntityId] {
-        &self.ids[..self.n]
+        &self.id_of
+    }
+
+    /// Places by row, in steps of 64 mm: east in the lower half, south in the upper one.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) fn steps_by_row(&self) -> &[u32] {
+        &self.steps_of
+    }
+
+    /// Positions by row; of a hole, any.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) fn positions_by_row(&self) -> &[AtomicU32] {
+        &self.position_of
     }
 
     /// Places in index order, in steps of 64 mm, and weights; [`SPARE`] entries longer than [`Bins::rows`] at least,
@@ -203,6 +231,21 @@ pub(crate) fn to_steps(place: (i32, i32)) -> (u16, u16) {
     (step(place.0), step(place.1))
 }
 
+/// A place as one word: east in the lower half.
+#[inline(always)]
+fn packed((x_mm, y_mm): (i32, i32)) -> u32 {
+    let step = |mm: i32| (mm >> STEP_SHIFT) as u32 & 0xffff;
+    step(x_mm) | step(y_mm) << 16
+}
+
+/// The halves of places.
+#[inline(always)]
+pub(crate) fn unpack<const N: usize>(steps: &[u32; N], x: &mut [u16; N], y: &mut [u16; N]) {
+    for at in 0..N {
+        (x[at], y[at]) = (steps[at] as u16, (steps[at] >> 16) as u16);
+    }
+}
+
 /// The bins of a run of rows.
 struct Number<'a> {
     sides: (u32, u32),
@@ -210,6 +253,7 @@ struct Number<'a> {
     x_mm: &'a [i32],
     y_mm: &'a [i32],
     bins: &'a mut [u32],
+    steps: &'a mut [u32],
     extents: &'a mut [(u32, u32)],
 }
 
@@ -222,13 +266,21 @@ impl Task for Number<'_> {
         let (x_last, y_last) = (n_across as i32 - 1, n_down as i32 - 1);
         let rows = self.ids.as_chunks::<BLOCK>().0.iter().zip(self.bins.as_chunks_mut::<BLOCK>().0);
         let places = self.x_mm.as_chunks::<BLOCK>().0.iter().zip(self.y_mm.as_chunks::<BLOCK>().0);
-        for (((ids, bins), (x_mm, y_mm)), extent) in rows.zip(places).zip(self.extents) {
+        let steps = self.steps.as_chunks_mut::<BLOCK>().0;
+        for ((((ids, bins), (x_mm, y_mm)), steps), extent) in rows.zip(places).zip(steps).zip(self.extents) {
             let (mut low, mut end) = (HOLE, 0);
             for at in 0..BLOCK {
                 let x = (x_mm[at] >> BIN_X_SHIFT).max(0).min(x_last) as u32;
                 let y = (y_mm[at] >> BIN_Y_SHIFT).max(0).min(y_last) as u32;
                 let bin = if ids[at] == EntityId::NONE { HOLE } else { y * n_across + x };
+                debug_assert!(
+                    bin == HOLE || (x_mm[at] | y_mm[at]) >> (STEP_SHIFT + 16) == 0,
+                    "{}, {} mm is outside",
+                    x_mm[at],
+                    y_mm[at]
+                );
                 bins[at] = bin;
+                steps[at] = packed((x_mm[at], y_mm[at]));
                 low = low.min(bin);
                 end = end.max(bin.wrapping_add(1));
             }
@@ -239,11 +291,12 @@ impl Task for Number<'_> {
 
 /// What all bands read.
 struct Source<'a> {
-    columns: &'a Columns,
     bin_of: &'a [u32],
+    steps_of: &'a [u32],
     extents: &'a [(u32, u32)],
     /// Every living row is written once, by the band that holds it.
     position_of: &'a [AtomicU32],
+    n_players_max: u32,
 }
 
 /// A run of bins and the positions of their entities: written by one thread.
@@ -258,7 +311,7 @@ struct Band<'a> {
     y: &'a mut [u16],
     weight: &'a mut [u16],
     rows: &'a mut [u32],
-    ids: &'a mut [EntityId],
+    steps: &'a mut [u32],
 }
 
 impl<'a> Band<'a> {
@@ -278,7 +331,7 @@ impl<'a> Band<'a> {
             y: cut(&mut self.y, n),
             weight: cut(&mut self.weight, n),
             rows: cut(&mut self.rows, n),
-            ids: cut(&mut self.ids, n),
+            steps: cut(&mut self.steps, n),
         }
     }
 }
@@ -316,34 +369,39 @@ impl Task for Fill<'_, '_> {
         for (block, (_, bins)) in blocks.filter(touched) {
             place(self.band, source, block * BLOCK, bins);
         }
+        split_lanes(self.band, source.n_players_max);
     }
 }
 
 /// Puts one block of rows into its places.
 #[inline(always)]
 fn place(band: &mut Band<'_>, source: &Source<'_>, first: usize, bins: &[u32; BLOCK]) {
-    let Source { columns, position_of, .. } = *source;
-    let Band { first_bin, base, start, x, y, weight, rows, ids } = band;
-    // One length for all: one check below.
-    let n = x.len();
-    let (x, y, weight) = (&mut x[..n], &mut y[..n], &mut weight[..n]);
-    let (rows, ids) = (&mut rows[..n], &mut ids[..n]);
-    let end = first + BLOCK;
-    let own_weight = if end <= columns.n_players_max() { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
-    let (x_mm, y_mm) = (&columns.x_mm[first..end], &columns.y_mm[first..end]);
-    let (id, position_of) = (&columns.id[first..end], &position_of[first..end]);
+    let (first_bin, base, start) = (band.first_bin, band.base, &mut *band.start);
+    // One length for both: one check below.
+    let n = band.rows.len();
+    let (rows, steps) = (&mut band.rows[..n], &mut band.steps[..n]);
+    let steps_of = source.steps_of[first..].first_chunk::<BLOCK>().expect("rows come in blocks");
+    let position_of = source.position_of[first..].first_chunk::<BLOCK>().expect("rows come in blocks");
     for at in 0..BLOCK {
-        let Some(next) = start.get_mut(bins[at].wrapping_sub(*first_bin) as usize) else { continue };
+        let Some(next) = start.get_mut(bins[at].wrapping_sub(first_bin) as usize) else { continue };
         let position = *next;
         *next = position + 1;
-        let to = (position - *base) as usize;
-        debug_assert!((0..1 << (STEP_SHIFT + 16)).contains(&x_mm[at]), "{} mm is outside", x_mm[at]);
-        x[to] = (x_mm[at] >> STEP_SHIFT) as u16;
-        y[to] = (y_mm[at] >> STEP_SHIFT) as u16;
-        weight[to] = own_weight;
+        let to = (position - base) as usize;
         rows[to] = (first + at) as u32;
-        ids[to] = id[at];
+        steps[to] = steps_of[at];
         position_of[at].store(position, Ordering::Relaxed);
+    }
+}
+
+/// Makes the lanes that searches compare of rows and places.
+#[inline(always)]
+fn split_lanes(band: &mut Band<'_>, n_players_max: u32) {
+    let n = band.rows.len();
+    let (rows, steps) = (&band.rows[..n], &band.steps[..n]);
+    let (x, y, weight) = (&mut band.x[..n], &mut band.y[..n], &mut band.weight[..n]);
+    for at in 0..n {
+        (x[at], y[at]) = (steps[at] as u16, (steps[at] >> 16) as u16);
+        weight[at] = if rows[at] < n_players_max { WEIGHT_PLAYER } else { WEIGHT_CREATURE };
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::bins::Bins;
 use crate::columns::{BLOCK, Columns, LEAPT, REPLACED};
 use crate::ids::{EntityId, Handles, Row};
+use crate::interest::alarms::Alarms;
 use crate::interest::{self, Scene};
 use crate::notices::{HEAR_MM, NEAR_MM, Notice, Notices};
 use crate::outbox::Arena;
@@ -111,6 +112,8 @@ pub struct Hall<'a> {
     pub handles: &'a Handles,
     /// What everybody near must be told.
     pub notices: &'a Notices,
+    /// Whoever is near one of these looks again at once.
+    pub alarms: &'a Alarms,
     /// All that is announced, for those who have just come.
     pub casts: &'a [Cast],
     /// The zone's numbers.
@@ -193,7 +196,8 @@ impl Visit<'_> {
         if self.player.is_new_here || !self.hall.notices.is_empty() {
             self.hear(&mut desk.timed);
         }
-        if self.client.is_due || interest::is_turn(self.hall.columns.id[self.own.at()], tick) {
+        let is_turn = interest::is_turn(self.hall.columns.id[self.own.at()], tick);
+        if is_turn || self.client.is_due || self.hall.alarms.is_near(self.place) {
             self.client.is_due = false;
             let Hall { columns, bins, handles, .. } = *self.hall;
             search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick });

@@ -3,7 +3,6 @@
 use crate::ids::{EntityId, Handles, Row};
 use crate::publish::Shown;
 use crate::segments::Segments;
-use netproto::quantise::Segment;
 use netproto::{Action, Kind};
 
 /// Flags of [`Columns::changed`], besides the groups' bits: the row has another occupant than a tick ago.
@@ -132,14 +131,7 @@ impl Columns {
         (self.x_mm[row.at()], self.y_mm[row.at()])
     }
 
-    /// The motion that clients are told of a row in a frame of `tick`.
-    #[must_use]
-    #[inline]
-    pub fn segment_at(&self, row: Row, tick: u32) -> Segment {
-        self.segments.get(row).fresh(tick)
-    }
-
-    /// Its packed run, as it travels.
+    /// The packed motion that clients are told of a row in a frame of `tick`, as it travels.
     #[must_use]
     #[inline]
     pub fn motion_run(&self, row: Row, tick: u32) -> u64 {

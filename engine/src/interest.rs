@@ -5,7 +5,7 @@
 //! compared many at a time ([`lanes`]).
 //! Source: docs/ARCHITECTURE.md "Interest".
 
-use crate::bins::{Bins, SPARE, to_steps};
+use crate::bins::{Bins, SPARE, to_steps, unpack};
 use crate::columns::Columns;
 use crate::ids::{EntityId, Handles, Row};
 use crate::players::{Client, Player};
@@ -13,7 +13,9 @@ use jobs::cpu::{Task, widest};
 use lanes::{Block, KEYS, NEVER};
 use netproto::SLOTS;
 use netproto::snapshot::ones;
+use std::sync::atomic::Ordering;
 
+pub mod alarms;
 mod lanes;
 
 pub use lanes::BOUND_MAX;
@@ -24,7 +26,7 @@ pub const ENTER_MM: i32 = 48_000;
 pub const LEAVE_MM: i32 = 56_000;
 /// Clients look again every so many ticks, staggered.
 pub const EVERY_TICKS: u32 = 4;
-/// A jump within this distance makes a client look again at once.
+/// A jump nearer than this along both axes makes a client look again at once.
 pub const ALARM_MM: i32 = 32_000;
 /// A bound that so many keys lie below is good enough: all slots could be had for twice as many passes over the keys.
 const SEATED_MIN: u32 = 63;
@@ -74,7 +76,8 @@ impl Newcomers {
     fn add(&mut self, position: usize, bins: &Bins) {
         debug_assert!(self.n < SLOTS, "more newcomers than slots");
         if let Some(place) = self.list.get_mut(self.n) {
-            *place = (bins.ids()[position], bins.rows()[position]);
+            let row = bins.rows()[position];
+            *place = (bins.ids()[row as usize], row);
             self.n += 1;
         }
     }
@@ -123,20 +126,21 @@ impl Search {
     #[inline(always)]
     fn weigh_held(&mut self, client: &mut Client, own: Row, eye: (u16, u16), scene: &Scene<'_>) -> Block {
         let occupied = client.view.occupied;
-        let (x, y, _) = scene.bins.lanes();
         // Empty slots hold the client itself, which must not be found either.
         for slot in ones(!occupied) {
             client.rows[slot as usize] = own.0;
         }
-        // One length for all: one check below.
-        let n = scene.bins.n_positions();
-        let (x, y, marks) = (&x[..n], &y[..n], &mut self.marks[..n]);
-        let (mut held_x, mut held_y) = ([0u16; SLOTS], [0u16; SLOTS]);
-        for slot in 0..SLOTS {
-            let position = scene.bins.position(Row(client.rows[slot]));
-            (held_x[slot], held_y[slot]) = (x[position], y[position]);
-            marks[position] = self.epoch;
+        // One length for both: one check below.
+        let steps = scene.bins.steps_by_row();
+        let positions = &scene.bins.positions_by_row()[..steps.len()];
+        let (marks, epoch) = (&mut *self.marks, self.epoch);
+        let mut held = [0; SLOTS];
+        for (held, row) in held.iter_mut().zip(&client.rows) {
+            *held = steps[*row as usize];
+            marks[positions[*row as usize].load(Ordering::Relaxed) as usize] = epoch;
         }
+        let (mut held_x, mut held_y) = ([0; SLOTS], [0; SLOTS]);
+        unpack(&held, &mut held_x, &mut held_y);
         let n_players_max = scene.columns.n_players_max() as u32;
         let mut keys = lanes::held_keys(eye, (&held_x, &held_y), &client.rows, n_players_max);
         for slot in ones(!occupied) {
@@ -290,7 +294,8 @@ impl Search {
         let mut run = 0;
         for (key, _) in self.keys[..self.n_keys].iter().enumerate().filter(|(_, key)| is_tied(key)) {
             let position = self.position_of(key, &mut run);
-            tied.push((scene.bins.ids()[position], (SLOTS + position) as u32));
+            let row = scene.bins.rows()[position] as usize;
+            tied.push((scene.bins.ids()[row], (SLOTS + position) as u32));
         }
         tied.sort_unstable();
         let mut kept = 0;

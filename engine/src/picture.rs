@@ -162,7 +162,7 @@ fn each_inside(world: &World, lens: &Lens, mut each: impl FnMut(EntityId, Row)) 
     let reach = Reach { players_mm: radius_mm, creatures_mm: radius_mm };
     world.bins().near(middle, reach, |at| {
         // Rows may have moved since the index was made, and occupants gone.
-        let id = world.bins().ids()[at];
+        let id = world.bins().ids()[world.bins().rows()[at] as usize];
         let row = world.row_of(id).filter(|row| {
             let (x_mm, y_mm) = world.columns().place(*row);
             lens.has(x_mm, y_mm)

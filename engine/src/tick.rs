@@ -1,9 +1,7 @@
 //! One tick, phase by phase. There is no other way to change a world.
 
-use crate::bins::{NOBODY, Reach};
 use crate::clients::{self, Hall};
 use crate::input::Input;
-use crate::interest::ALARM_MM;
 use crate::order;
 use crate::publish;
 use crate::step::LANE_ROWS;
@@ -297,11 +295,8 @@ impl World {
 
     /// Clients near a jump look again in this tick.
     fn raise_alarms(&mut self) {
-        let (clients, rows) = (&mut self.clients, self.bins.rows());
-        let reach = Reach { players_mm: ALARM_MM, creatures_mm: NOBODY };
-        for place in &self.scratch.alarms {
-            self.bins.near(*place, reach, |at| clients[rows[at] as usize].is_due = true);
-        }
+        let Scratch { alarms, heard, .. } = &mut self.scratch;
+        heard.raise(alarms);
     }
 
     fn serve_clients(&mut self) {
@@ -313,6 +308,7 @@ impl World {
             bins: &self.bins,
             handles: &self.handles,
             notices: &self.scratch.notices,
+            alarms: &self.scratch.heard,
             casts: &self.casts,
             setting: &setting,
         };

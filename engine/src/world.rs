@@ -5,7 +5,7 @@ use crate::clients::{Board, Desk};
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
-use crate::interest;
+use crate::interest::{self, alarms::Alarms};
 use crate::layout;
 use crate::notices::Notices;
 use crate::order;
@@ -94,6 +94,7 @@ pub(crate) struct Scratch {
     pub(crate) rows: Vec<Row>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) alarms: Vec<(i32, i32)>,
+    pub(crate) heard: Alarms,
     pub(crate) board: Board,
     pub(crate) desks: Vec<Desk>,
     pub(crate) places: order::Places,
@@ -390,6 +391,7 @@ impl Scratch {
             rows: Vec::with_capacity(n_rows),
             facts: Vec::with_capacity(2 * n_players.max(64)),
             alarms: Vec::with_capacity(n_rows.max(64)),
+            heard: Alarms::warm(side_mm, n_rows.max(64)),
             board: Board::new(),
             desks: (0..n_players.div_ceil(LANE_ROWS)).map(|_| Desk::warm()).collect(),
             places: order::Places::warm(side_mm, n_rows),

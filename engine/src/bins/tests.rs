@@ -88,7 +88,10 @@ fn an_index_is_the_same_on_any_number_of_threads_and_in_any_order_of_rows_within
         assert_eq!(lists(&many), lists(&one), "{n_threads} threads");
     }
     for (position, row) in one.rows().iter().enumerate() {
-        assert_eq!((one.position(Row(*row)), one.ids()[position]), (position, columns.id[*row as usize]));
+        assert_eq!(
+            (one.position(Row(*row)), one.ids()[*row as usize]),
+            (position, columns.id[*row as usize])
+        );
         let place = columns.place(Row(*row));
         assert_eq!((one.x[position], one.y[position]), to_steps(place));
     }

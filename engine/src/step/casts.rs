@@ -268,7 +268,8 @@ impl Salvo {
         };
         let (rows, ids) = (bins.rows(), bins.ids());
         bins.near(place, reach, |at| {
-            let (row, id) = (Row(rows[at]), ids[at]);
+            let row = Row(rows[at]);
+            let id = ids[row.at()];
             if columns.id[row.at()] != id || columns.health[row.at()] == 0 {
                 return;
             }

@@ -36,7 +36,8 @@ fn find_targets(columns: &Columns, bins: &Bins, content: &Content, swing: Swing,
     let reach = Reach { players_mm: NOBODY, creatures_mm: rule.reach_mm + kernel::STEP_MM_MAX };
     let (rows, ids) = (bins.rows(), bins.ids());
     bins.near(place, reach, |at| {
-        let (row, id) = (Row(rows[at]), ids[at]);
+        let row = Row(rows[at]);
+        let id = ids[row.at()];
         if columns.id[row.at()] != id || columns.health[row.at()] == 0 {
             return;
         }

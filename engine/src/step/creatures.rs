@@ -370,12 +370,12 @@ impl Scene<'_> {
         let (rows, ids) = (self.bins.rows(), self.bins.ids());
         self.bins.near(place, reach, |at| {
             let other = rows[at] as usize;
-            if other == row.at() || self.id[other] != ids[at] {
+            if other == row.at() || self.id[other] != ids[other] {
                 return;
             }
             let there = (self.x_mm[other], self.y_mm[other]);
             if other < self.n_players_max {
-                let seen = (distance2(place, there), ids[at]);
+                let seen = (distance2(place, there), ids[other]);
                 if seen < nearest && self.health[other] > 0 {
                     nearest = seen;
                 }
