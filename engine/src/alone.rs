@@ -9,10 +9,11 @@ use crate::clients::Seats;
 use crate::ids::Row;
 use crate::interest::{self, Scene, Search};
 use crate::players::Client;
+use crate::shed::Shed;
 use crate::world::World;
 use jobs::cpu::{Task, widest};
 use netproto::snapshot::{self, FRAME_BUFFER_BYTES, Frame, Parts};
-use netproto::{Header, Own, Timed};
+use netproto::{Header, Own, SLOTS, Timed};
 
 /// The clients whose turn it is in the next tick, about to look who is near.
 #[derive(Debug)]
@@ -28,7 +29,8 @@ impl Looks {
     pub fn of(world: &World) -> Self {
         let next = world.now + 1;
         let is_due = |row: &Row| {
-            world.clients[row.at()].is_attached && interest::is_turn(world.columns.id[row.at()], next)
+            let turn = Shed::turn(world.columns.id[row.at()], next);
+            world.clients[row.at()].is_attached && turn.is_multiple_of(interest::EVERY_TICKS)
         };
         let rows: Vec<Row> = (0..world.players.len() as u32).map(Row).filter(is_due).collect();
         let clients = rows.iter().map(|row| world.clients[row.at()].clone()).collect();
@@ -67,7 +69,7 @@ impl Task for Choices<'_> {
     #[inline(always)]
     fn run(self) {
         let World { columns, bins, handles, .. } = self.world;
-        let scene = Scene { columns, bins, handles, tick: self.world.now };
+        let scene = Scene { columns, bins, handles, tick: self.world.now, slots: SLOTS };
         let Looks { rows, clients, search } = self.looks;
         for (row, client) in rows.iter().zip(clients) {
             search.choose(client, &self.world.players[row.at()], *row, &scene);

@@ -9,6 +9,7 @@ use crate::notices::{HEAR_MM, NEAR_MM, Notice, Notices};
 use crate::outbox::Arena;
 use crate::players::{Client, HIT_KEY, Player, TimedCounts, Timeds};
 use crate::publish::SLACK_MM;
+use crate::shed::{self, Rung, Shed, Spared};
 use crate::step::LANE_ROWS;
 use crate::step::casts::Cast;
 use crate::step::combat::THREAT_SECONDS;
@@ -19,7 +20,8 @@ use jobs::scratch::PerThread;
 use netproto::peer::Plan;
 use netproto::snapshot::{self, Parts, Slots, ones};
 use netproto::{
-    Header, INTRODUCTIONS_MAX, Kind, Motion, N_GROUPS, Own, OwnState, SLOTS, Side, TIMED_PENDING_MAX, Timed,
+    Header, INTRODUCTIONS_MAX, Kind, Look, Motion, N_GROUPS, Own, OwnState, SLOTS, Side, Status,
+    TIMED_PENDING_MAX, Timed,
 };
 use netproto::{POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
 use rayon::prelude::*;
@@ -44,6 +46,8 @@ pub struct Desk {
     pub n_clients: u64,
     /// What became of their timed events.
     pub timed: TimedCounts,
+    /// What was left out.
+    pub spared: Spared,
 }
 
 impl Desk {
@@ -51,7 +55,7 @@ impl Desk {
     #[must_use]
     pub fn warm() -> Self {
         let arena = Arena::with_room(LANE_ROWS);
-        Self { arena, n_visible: 0, n_clients: 0, timed: TimedCounts::default() }
+        Self { arena, n_visible: 0, n_clients: 0, timed: TimedCounts::default(), spared: Spared::default() }
     }
 }
 
@@ -162,6 +166,7 @@ impl cpu::Task for Shift<'_> {
         let Self { hall, first, players, clients, timeds, desk, search } = self;
         desk.arena.clear();
         (desk.n_visible, desk.n_clients, desk.timed) = (0, 0, TimedCounts::default());
+        desk.spared = Spared::default();
         for (at, ((player, client), timeds)) in players.iter_mut().zip(clients).zip(timeds).enumerate() {
             if client.is_attached {
                 let own = Row((first + at) as u32);
@@ -192,15 +197,15 @@ impl Visit<'_> {
         if self.timeds.n > 0 {
             desk.timed.expired += self.timeds.settle(fates, tick);
         }
-        let stepped = self.mark_changes();
+        let (stepped, is_bereft) = self.mark_changes();
         if self.player.is_new_here || !self.hall.notices.is_empty() {
             self.hear(&mut desk.timed);
         }
-        let is_turn = interest::is_turn(self.hall.columns.id[self.own.at()], tick);
-        if is_turn || self.client.is_due || self.hall.alarms.is_near(self.place) {
-            self.client.is_due = false;
-            let Hall { columns, bins, handles, .. } = *self.hall;
-            search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick });
+        let shed = self.hall.setting.shed;
+        let turn = Shed::turn(self.hall.columns.id[self.own.at()], tick);
+        self.client.is_due |= self.hall.alarms.is_near(self.place);
+        if self.client.is_due || turn.is_multiple_of(interest::EVERY_TICKS) {
+            self.choose(turn, desk, search);
         }
         if self.player.own_changed {
             self.player.own_changed = false;
@@ -208,8 +213,46 @@ impl Visit<'_> {
         }
         desk.n_visible += u64::from(self.client.view.occupied.count_ones());
         desk.n_clients += 1;
-        if self.client.view.may_send(tick) {
-            self.send(stepped, desk);
+        let is_seldom = shed.has(Rung::SendTen);
+        let regular = if is_seldom { self.regular(turn, is_bereft, &mut desk.spared) } else { Some(turn) };
+        if regular.is_some_and(|regular| self.client.view.may_send(regular)) {
+            self.send(turn, stepped, desk);
+        }
+    }
+
+    /// Which of its regular snapshots is due when there are few. In between a client hears of what cannot wait: its own
+    /// body, what hits, and who is no more.
+    #[cold]
+    #[inline(never)]
+    fn regular(&self, turn: u32, is_bereft: bool, spared: &mut Spared) -> Option<u32> {
+        let shed = self.hall.setting.shed;
+        let every = shed.send_every();
+        let is_urgent = is_bereft || self.client.view.owes_own() || self.timeds.has_new();
+        if is_urgent || turn.is_multiple_of(every) {
+            return Some(turn / every);
+        }
+        let rung = if shed.has(Rung::SendFive) { Rung::SendFive } else { Rung::SendTen };
+        spared[rung as usize] += 1;
+        None
+    }
+
+    /// Chooses the slots anew, unless it is a turn that can be left out.
+    #[inline(always)]
+    fn choose(&mut self, turn: u32, desk: &mut Desk, search: &mut interest::Search) {
+        let Hall { columns, bins, handles, setting, .. } = *self.hall;
+        if setting.shed.has(Rung::Interest)
+            && !self.client.is_due
+            && !turn.is_multiple_of(setting.shed.interest_every())
+        {
+            desk.spared[Rung::Interest as usize] += 1;
+            return;
+        }
+        self.client.is_due = false;
+        let (tick, slots) = (setting.now, setting.shed.slots());
+        search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick, slots });
+        if setting.shed.has(Rung::Slots) {
+            let n = self.client.view.occupied.count_ones() + interest::EMPTY_MAX;
+            desk.spared[Rung::Slots as usize] += u64::from(n as usize >= slots);
         }
     }
 
@@ -244,17 +287,18 @@ impl Visit<'_> {
     }
 
     /// Turns this tick's changes of the occupants into dirty bits. Returns the slots whose new motion is a small step
-    /// from the last one that was sent.
+    /// from the last one that was sent, and whether an occupant is no more.
     ///
     /// - Cost: one load per slot without a branch; more for the few that have changed.
     #[inline(always)]
-    fn mark_changes(&mut self) -> u64 {
+    fn mark_changes(&mut self) -> (u64, bool) {
         let client = &mut *self.client;
         // Empty slots hold the row of who sat there last: they are looked at as well, and left out by the view.
         let changes = self.hall.board.changes(&client.rows);
         let flagged = |flag: u8| changes[flag.trailing_zeros() as usize];
         let moved = changes[Motion::GROUP] & client.view.occupied;
         let mut gone = flagged(REPLACED) & client.view.occupied;
+        let is_bereft = gone != 0;
         let columns = self.hall.columns;
         let (x_mm, y_mm) = (&columns.x_mm[..], &columns.y_mm[..columns.x_mm.len()]);
         for slot in ones(moved) {
@@ -268,13 +312,50 @@ impl Visit<'_> {
         for (group, &changed) in changes.iter().enumerate().take(N_GROUPS).skip(Motion::GROUP + 1) {
             client.view.mark(group, changed);
         }
-        client.view.mark(Motion::GROUP, moved) & !flagged(LEAPT)
+        (client.view.mark(Motion::GROUP, moved) & !flagged(LEAPT), is_bereft)
+    }
+
+    /// Takes out of a snapshot what may wait for a later one: it stays dirty, and motion then goes whole. Motion of what
+    /// has gone out of reach waits as well, and its introduction: it leaves the view at the next turn of interest, which
+    /// may be as late as that.
+    #[cold]
+    #[inline(never)]
+    fn hold_back(&self, turn: u32, mut plan: Plan, spared: &mut Spared) -> Plan {
+        let Setting { shed, .. } = *self.hall.setting;
+        let (columns, own) = (self.hall.columns, self.place);
+        let beyond = |slots: u64, is_beyond: &dyn Fn((i32, i32)) -> bool| {
+            let is_out = |slot: &u32| is_beyond(columns.place(self.client.row(*slot)));
+            ones(slots).filter(is_out).fold(0u64, |mask, slot| mask | 1 << slot)
+        };
+        let out_of = |radius_mm| move |at| interest::distance2(own, at) > interest::steps2(radius_mm);
+        let is_stray = |at: (i32, i32)| (at.0 - own.0).abs().max((at.1 - own.1).abs()) >= REACH_MM;
+        plan.unknown &= !beyond(plan.unknown, &is_stray);
+        let motion = &mut plan.groups[Motion::GROUP];
+        if shed.holds_far(turn) {
+            let far = beyond(*motion, &out_of(shed::FAR_MM));
+            spared[Rung::Far as usize] += u64::from(far.count_ones());
+            *motion &= !far;
+        } else {
+            *motion &= !beyond(*motion, &is_stray);
+        }
+        if shed.holds_cosmetic(turn) {
+            let [status, look] = [plan.groups[Status::GROUP], plan.groups[Look::GROUP]];
+            let aside = beyond(status | look, &out_of(shed::NEAR_MM));
+            let n = (status & aside).count_ones() + (look & aside).count_ones();
+            spared[Rung::Cosmetic as usize] += u64::from(n);
+            plan.groups[Status::GROUP] &= !aside;
+            plan.groups[Look::GROUP] &= !aside;
+        }
+        plan
     }
 
     #[inline(always)]
-    fn send(&mut self, stepped: u64, desk: &mut Desk) {
+    fn send(&mut self, turn: u32, stepped: u64, desk: &mut Desk) {
         let tick = self.hall.setting.now;
-        let plan = self.client.view.open();
+        let mut plan = self.client.view.open();
+        if self.hall.setting.shed.level() > 0 {
+            plan = self.hold_back(turn, plan, &mut desk.spared);
+        }
         let consumed = self.player.queue.newest_consumed;
         let is_quiet = plan.is_empty() && !self.timeds.is_due() && consumed == self.client.echoed;
         if is_quiet && tick.wrapping_sub(self.client.sent_at) < QUIET_TICKS_MAX {

@@ -28,6 +28,8 @@ pub enum Input {
         /// Who.
         player: DurableId,
     },
+    /// From this tick on so many rungs of the ladder in [`crate::shed`] are given up; 0: none.
+    Shed(u8),
     /// An input datagram.
     Packet {
         /// Who.

@@ -1,7 +1,7 @@
 //! Phase 7: who sits in a client's slots. The nearest, weighted; held ones stay a little longer.
 //!
-//! A candidate's key is its squared distance times its weight. A bound is found that 63 or 64 keys lie below,
-//! beginning with the bound of the last search; ties that it cannot tell apart are decided by EntityId. Keys are
+//! A candidate's key is its squared distance times its weight. A bound is found that 63 or 64 keys lie below, or as
+//! many less as a zone that sheds load has slots to give, beginning with the bound of the last search; ties that it cannot tell apart are decided by EntityId. Keys are
 //! compared many at a time ([`lanes`]).
 //! Source: docs/ARCHITECTURE.md "Interest".
 
@@ -28,8 +28,8 @@ pub const LEAVE_MM: i32 = 56_000;
 pub const EVERY_TICKS: u32 = 4;
 /// A jump nearer than this along both axes makes a client look again at once.
 pub const ALARM_MM: i32 = 32_000;
-/// A bound that so many keys lie below is good enough: all slots could be had for twice as many passes over the keys.
-const SEATED_MIN: u32 = 63;
+/// A bound that leaves so many slots empty is good enough: all could be had for twice as many passes over the keys.
+pub(crate) const EMPTY_MAX: u32 = 1;
 /// Distances here are squared in steps of 16 mm.
 const STEP_SHIFT: u32 = 4;
 /// Rows of bins that the largest circle touches, at most.
@@ -108,7 +108,11 @@ impl Search {
     /// - Cost: one pass over the slots, one over the runs within reach, one or two over their keys; no allocation.
     #[inline]
     pub fn choose(&mut self, client: &mut Client, player: &Player, own: Row, scene: &Scene<'_>) {
-        widest(Choice { search: self, client, player, own, scene });
+        if scene.slots == SLOTS {
+            widest(Choice::<true> { search: self, client, player, own, scene });
+        } else {
+            widest(Choice::<false> { search: self, client, player, own, scene });
+        }
     }
 
     /// Forgets all marks.
@@ -218,22 +222,22 @@ impl Search {
         self.keys[..self.n_keys.next_multiple_of(SLOTS)].as_chunks::<SLOTS>().0
     }
 
-    /// A bound that 63 or 64 keys lie below, or all when they are fewer; the nearest to `from` that is found.
+    /// A bound that `slots` keys or one less lie below, or all when they are fewer; the nearest to `from` that is found.
     /// `None` when too few keys lie below `most`, beyond which the scan has not seen everybody.
     ///
     /// - Cost: one pass over the keys for each bound tried: one when nobody has moved much. The number of keys below
     ///   a bound grows as the bound does, since both grow as the area.
     #[inline(always)]
-    fn cut(&self, held: &Block, n_seated: u32, from: i16, most: i16) -> Option<Cut> {
+    fn cut(&self, (held, slots): (&Block, u32), n_seated: u32, from: i16, most: i16) -> Option<Cut> {
         let (held, met) = (std::slice::from_ref(held), self.blocks());
         let count = |bound| n_seated + lanes::below(held, bound) + lanes::below(met, bound);
         let (mut low, mut n_low, mut high) = (0, None, most + 1);
         let mut bound = from.clamp(1, most);
         for n_tries in 0.. {
             let n = count(bound);
-            if n > SLOTS as u32 {
+            if n > slots {
                 high = bound;
-            } else if n >= SEATED_MIN || bound == BOUND_MAX {
+            } else if n >= slots - EMPTY_MAX || bound == BOUND_MAX {
                 return Some(Cut { bound, n_tied: 0 });
             } else if bound == most {
                 return None;
@@ -242,9 +246,9 @@ impl Search {
             }
             if high - low <= 1 {
                 let n_low = n_low.unwrap_or_else(|| count(low));
-                return Some(Cut { bound: low, n_tied: SLOTS as u32 - n_low });
+                return Some(Cut { bound: low, n_tied: slots - n_low });
             }
-            let in_proportion = (bound as u32 * (SLOTS as u32 - 1) / n.max(1)).min(i16::MAX as u32) as i16;
+            let in_proportion = (bound as u32 * (slots - 1) / n.max(1)).min(i16::MAX as u32) as i16;
             let middle = low + (high - low) / 2;
             bound = if n_tries < 4 { in_proportion.clamp(low + 1, high - 1) } else { middle };
         }
@@ -310,8 +314,8 @@ impl Search {
     }
 }
 
-/// One search.
-struct Choice<'a> {
+/// One search; compiled apart for all slots, which is what a zone in good health gives.
+struct Choice<'a, const IS_FULL: bool> {
     search: &'a mut Search,
     client: &'a mut Client,
     player: &'a Player,
@@ -319,7 +323,7 @@ struct Choice<'a> {
     scene: &'a Scene<'a>,
 }
 
-impl Task for Choice<'_> {
+impl<const IS_FULL: bool> Task for Choice<'_, IS_FULL> {
     type Output = ();
 
     #[inline(always)]
@@ -327,6 +331,7 @@ impl Task for Choice<'_> {
         let Self { search, client, player, own, scene } = self;
         let place = scene.columns.place(own);
         let eye = to_steps(place);
+        let slots = if IS_FULL { SLOTS } else { scene.slots } as u32;
         search.begin();
         let mut held = search.weigh_held(client, own, eye, scene);
         search.marks[scene.bins.position(own)] = search.epoch;
@@ -336,7 +341,7 @@ impl Task for Choice<'_> {
         let cut = loop {
             search.scan(place, eye, reach_mm, scene.bins);
             let most = bound_within(reach_mm);
-            match search.cut(&held, newcomers.n as u32, client.bound, most) {
+            match search.cut((&held, slots), newcomers.n as u32, client.bound, most) {
                 Some(cut) => break cut,
                 None => reach_mm = (reach_mm + reach_mm / 2).min(ENTER_MM),
             }
@@ -381,6 +386,8 @@ pub struct Scene<'a> {
     pub handles: &'a Handles,
     /// This tick.
     pub tick: u32,
+    /// Slots that are given out at most: more than there are threats.
+    pub slots: usize,
 }
 
 /// A circle in which all keys below a bound lie, and a little more: who walks there needs no second search.
@@ -394,12 +401,6 @@ fn first_reach_mm(bound: i16) -> i32 {
 #[inline(always)]
 fn bound_within(reach_mm: i32) -> i16 {
     if reach_mm >= ENTER_MM { BOUND_MAX } else { lanes::bound_of(reach_mm) }
-}
-
-/// Whether a client looks again by schedule.
-#[must_use]
-pub fn is_turn(id: EntityId, tick: u32) -> bool {
-    tick.wrapping_add(id.handle()).is_multiple_of(EVERY_TICKS)
 }
 
 /// A distance as [`distance2`] gives it.

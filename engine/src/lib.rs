@@ -4,9 +4,9 @@
 //! [`publish`] finds what changed, [`bins`] indexes it, [`notices`] are for everybody near, [`clients`] serves
 //! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
 //! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
-//! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns. Beside the tick, [`picture`]
-//! shows the world to spectators, [`replay`] records what went in and came out, and [`alone`] runs two parts of the
-//! tick by themselves for those who measure.
+//! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns, [`shed`] what is left out when there
+//! is too much to do. Beside the tick, [`picture`] shows the world to spectators, [`replay`] records what went in and
+//! came out, and [`alone`] runs two parts of the tick by themselves for those who measure.
 //!
 //! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ pub mod publish;
 pub mod replay;
 pub mod rng;
 pub mod segments;
+pub mod shed;
 pub mod step;
 pub mod tick;
 pub mod world;
@@ -40,5 +41,6 @@ pub use ids::{DurableId, EntityId, Row};
 pub use input::Input;
 pub use order::state_hash;
 pub use outbox::{Fact, FactBody};
+pub use shed::{Rung, Shed};
 pub use tick::{Mark, Stage, tick, tick_parts, tick_timed};
 pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, World, ZoneConfig};

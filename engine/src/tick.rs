@@ -4,6 +4,7 @@ use crate::clients::{self, Hall};
 use crate::input::Input;
 use crate::order;
 use crate::publish;
+use crate::shed::Spared;
 use crate::step::LANE_ROWS;
 use crate::step::casts::{self, SALVO_CASTS, Salvo};
 use crate::step::creatures::{self, Wild};
@@ -163,6 +164,7 @@ macro_rules! setting {
             content: &$world.content,
             rules: $world.rules,
             walls: &$world.walls,
+            shed: &$world.shed,
         }
     };
 }
@@ -195,6 +197,7 @@ impl World {
     }
 
     fn think(&mut self) {
+        self.shed.look_around(&self.columns);
         let setting = setting!(self);
         let lanes = &mut self.scratch.creature_lanes;
         let wild = Wild { minds: &mut self.minds, wakes: &mut self.wakes, lanes };
@@ -328,7 +331,15 @@ impl World {
             counts.timed_sent += desk.timed.sent;
             counts.timed_dropped += desk.timed.dropped;
             counts.timed_expired += desk.timed.expired;
+            add(&mut counts.spared, &desk.spared);
+        }
+        for lane in &self.scratch.creature_lanes {
+            add(&mut counts.spared, &lane.spared);
         }
         counts.entity_ticks += self.bins.n_entities() as u64;
     }
+}
+
+fn add(sum: &mut Spared, more: &Spared) {
+    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
 }

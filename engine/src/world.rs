@@ -13,6 +13,7 @@ use crate::outbox::Fact;
 use crate::path;
 use crate::players::{Client, Player, Timeds};
 use crate::rng::{Purpose, draw, within};
+use crate::shed::{Shed, Spared};
 use crate::step::arrivals::Mail;
 use crate::step::casts::{self, Cast, Intent, SALVO_CASTS, Salvo};
 use crate::step::clearance::Clearance;
@@ -69,6 +70,7 @@ pub struct World {
     pub(crate) casts: Vec<Cast>,
     pub(crate) by_durable: ByDurable<EntityId>,
     pub(crate) free_player_rows: Vec<Row>,
+    pub(crate) shed: Shed,
     pub(crate) scratch: Scratch,
     pub(crate) counts: Counts,
 }
@@ -119,6 +121,8 @@ pub struct Setting<'a> {
     pub rules: Rules,
     /// What stops a body.
     pub walls: &'a Walls,
+    /// What is left out.
+    pub shed: &'a Shed,
 }
 
 impl Setting<'_> {
@@ -176,6 +180,9 @@ pub struct Counts {
     pub published: u64,
     /// Sum over all ticks of living rows.
     pub entity_ticks: u64,
+    /// What was left out, by [`crate::Rung`]: slots of a group that waited, searches, snapshots, full views,
+    /// thoughts, births.
+    pub spared: Spared,
 }
 
 impl World {
@@ -210,6 +217,7 @@ impl World {
             by_durable: ByDurable::with_capacity_and_hasher(n_players, BuildHasherDefault::default()),
             free_player_rows: (0..config.players_max).rev().map(Row).collect(),
             casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows),
+            shed: Shed::none(config.side_mm, config.ticks_per_second),
             scratch: Scratch::new(n_players, n_rows, n_casts, config.side_mm),
             counts: Counts::default(),
             content,
@@ -257,6 +265,12 @@ impl World {
     #[must_use]
     pub fn now(&self) -> u32 {
         self.now
+    }
+
+    /// How much of its detail the zone gives up.
+    #[must_use]
+    pub fn shed(&self) -> &Shed {
+        &self.shed
     }
 
     /// Walls of the zone; clients predict against them.

@@ -29,4 +29,4 @@ pub use frame::{Lap, STAGES, StageFrame};
 pub use group::{CoreGroup, GroupError};
 pub use hist::{Durations, Quantiles, TickTimes};
 pub use strain::{Counted, Meter, Strain};
-pub use watch::{Interval, Level, Watch};
+pub use watch::{Interval, Level, Timed, Watch};

@@ -65,13 +65,20 @@ pub enum Overrun {
 /// helper's wait may have cost the tick nothing, and the two can overlap.
 #[must_use]
 pub fn overrun(period_ns: u64, lap: Lap, strain: Strain) -> Option<Overrun> {
-    let own_ns = lap.wall_ns.saturating_sub(strain.run_queue_ns).saturating_sub(strain.steal_ns);
-    let own_ns = own_ns.max(lap.cpu_ns);
+    let own_ns = own_ns(lap, strain);
     match lap.wall_ns > period_ns {
         false => None,
         true if own_ns > period_ns => Some(Overrun::Own),
         true => Some(Overrun::Stolen),
     }
+}
+
+/// What a tick worked by itself: its CPU time, or its time on the wall without what the machine took, whichever is
+/// more. Helpers' work shows on the wall only.
+#[must_use]
+pub fn own_ns(lap: Lap, strain: Strain) -> u64 {
+    let left_ns = lap.wall_ns.saturating_sub(strain.run_queue_ns).saturating_sub(strain.steal_ns);
+    left_ns.max(lap.cpu_ns)
 }
 
 /// Ticks, overruns and strain, counted.

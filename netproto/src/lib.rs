@@ -30,7 +30,7 @@ pub use generated::limits::{
     RECORD_BYTES_MAX, RING, SEGMENT_AGE_TICKS_MAX, SLOTS, TIMED_BYTES_MAX, TIMED_PENDING_MAX, WAYPOINTS_MAX,
     WIRE_MAJOR,
 };
-pub use generated::records::{Goodbye, Notice, Path, Record, Refused as RefusedRecord, Walls, Welcome};
+pub use generated::records::{Goodbye, Notice, Pace, Path, Record, Refused as RefusedRecord, Walls, Welcome};
 pub use generated::unions::{Move, TimedBody};
 
 /// Why bytes from a peer could not be understood.

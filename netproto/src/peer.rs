@@ -221,6 +221,13 @@ impl View {
         self.own_dirty = true;
     }
 
+    /// Whether the own state waits to be sent.
+    #[must_use]
+    #[inline(always)]
+    pub fn owes_own(&self) -> bool {
+        self.own_dirty
+    }
+
     /// Empty slots.
     #[must_use]
     pub fn free(&self) -> u64 {
@@ -264,7 +271,8 @@ impl View {
         }
     }
 
-    /// The planned snapshot goes out with these introductions, and with all planned groups.
+    /// The planned snapshot goes out with these introductions, and with all planned groups. What the owner took out
+    /// of the plan's groups stays dirty.
     ///
     /// - Shapes: `introduced` lies in `plan.unknown`; returns the slots whose news to write: [`View::news_age`].
     #[must_use]
@@ -282,7 +290,7 @@ impl View {
             self.held |= introduced;
         }
         self.sent[here] = dirty | introduced;
-        self.dirty = [0; N_GROUPS];
+        self.dirty.iter_mut().zip(&plan.groups).for_each(|(dirty, sent)| *dirty &= !sent);
         self.own_sent |= u16::from(plan.own) << here;
         self.own_dirty = false;
         self.in_flight |= 1 << here;
@@ -413,6 +421,22 @@ mod tests {
         assert_eq!(view.mark(0, 1 << 5), 1 << 5);
         let plan = view.open();
         assert_eq!((plan.number, plan.exact & 1 << 5), (number + RING as u16, 0));
+    }
+
+    #[test]
+    fn a_motion_that_was_held_back_stays_dirty_and_the_next_one_is_no_step() {
+        let mut view = View::new(IN_FLIGHT_DATAGRAMS);
+        view.assign(5);
+        send(&mut view);
+        ack(&mut view, 0, 0);
+        assert_eq!(view.mark(0, 1 << 5), 1 << 5);
+        let mut plan = view.open();
+        plan.groups[0] = 0;
+        assert_eq!(view.commit(&plan, 0), 0);
+        view.check();
+        assert_eq!(view.mark(0, 1 << 5), 0, "the client lacks the motion before");
+        let plan = view.open();
+        assert_eq!((plan.groups[0], plan.exact & 1 << 5), (1 << 5, 1 << 5), "nothing of it is on its way");
     }
 
     #[test]

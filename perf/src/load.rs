@@ -22,6 +22,10 @@ pub(crate) trait Load {
     /// # Errors
     /// When going on makes no sense.
     fn take(&mut self, until: Instant) -> anyhow::Result<()>;
+    /// Between two inputs of one client, when that is not for the schedule alone to say.
+    fn period(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Inputs that were due.
@@ -45,7 +49,9 @@ pub(crate) struct Schedule {
     n_clients: u64,
     /// Between two inputs of one client.
     period: Duration,
+    /// When the input behind the first `n_base` is due.
     start: Instant,
+    n_base: u64,
     n_done: u64,
     stop: Stop,
     /// What was sent so far.
@@ -59,6 +65,7 @@ impl Schedule {
             n_clients: n_clients as u64,
             period: Duration::from_secs(1) / hz,
             start,
+            n_base: 0,
             n_done: 0,
             stop: stop.clone(),
             sent: Sent::default(),
@@ -71,7 +78,7 @@ impl Schedule {
     }
 
     fn due(&self) -> Instant {
-        let ns = self.period.as_nanos() * u128::from(self.n_done) / u128::from(self.n_clients);
+        let ns = self.period.as_nanos() * u128::from(self.n_done - self.n_base) / u128::from(self.n_clients);
         self.start + Duration::from_nanos(ns as u64)
     }
 
@@ -97,6 +104,9 @@ impl Schedule {
     fn send_due(&mut self, load: &mut impl Load, now: Instant) {
         if self.n_clients == 0 {
             return;
+        }
+        if let Some(period) = load.period().filter(|period| *period != self.period) {
+            (self.start, self.n_base, self.period) = (self.due(), self.n_done, period);
         }
         let mut due = self.due();
         while due <= now {

@@ -3,8 +3,9 @@
 //! The schedule runs on its own, one tick after the other; answers of the server only bend it. A command should
 //! reach the server a little before its tick: 15 ms and twice the jitter, at most two ticks. The server tells in
 //! every snapshot how early the newest input came; from that the clock steers by at most 5 % around the zone's
-//! [pace](crate::pace), and jumps when it is more than ten ticks off.
-//! Source: docs/PROTOCOL.md "Input".
+//! [pace](crate::pace), and jumps when it is more than ten ticks off. A zone that stretches its ticks says so before,
+//! and the schedule stretches with them.
+//! Source: docs/PROTOCOL.md "Input", "Pace".
 
 use crate::Nanos;
 use crate::jitter::Jitter;
@@ -30,6 +31,8 @@ const USELESS_STRIKES: u8 = 20;
 const WAIT_TICKS_MAX: i64 = 64;
 /// Behind by more than this, ticks are left out instead of being sent all at once.
 const BEHIND_TICKS_MAX: u64 = 8;
+/// A snapshot that is farther back than this is reckoned at one pace.
+const BACK_TICKS_MAX: u32 = 64;
 const MARGIN_NS: i64 = 2_000_000;
 /// An answer this large may mean anything beyond it.
 const MARGIN_MAX: i32 = 127;
@@ -37,7 +40,6 @@ const MARGIN_MAX: i32 = 127;
 /// The schedule of one connection's commands.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    tick_ns: i64,
     /// Tick of the next command, once the first snapshot has set it, and when to send it.
     next_tick: Option<u32>,
     next_at: Nanos,
@@ -69,7 +71,6 @@ impl Clock {
         assert!(ticks_per_second > 0, "a zone without ticks");
         let tick_ns = 1_000_000_000 / i64::from(ticks_per_second);
         Self {
-            tick_ns,
             next_tick: None,
             next_at: Nanos(0),
             speed: 1.0,
@@ -85,6 +86,11 @@ impl Clock {
         }
     }
 
+    /// The zone announced how long ticks from `tick` on take. False, and nothing changes, if no zone may say so.
+    pub fn handle_pace(&mut self, tick: u32, period_ns: i64) -> bool {
+        self.pace.handle_announced(tick, period_ns)
+    }
+
     /// A snapshot of `tick` was applied; `margin_2ms` is its answer, if it holds one.
     pub fn handle_snapshot(&mut self, now: Nanos, tick: u32, margin_2ms: Option<i32>) {
         self.pace.handle_snapshot(now, tick);
@@ -93,7 +99,7 @@ impl Clock {
             return;
         };
         let off_ns = lead_ns - self.rtt_ns - self.target_ns();
-        self.strikes = if off_ns.abs() > SNAP_TICKS * self.tick_ns { self.strikes + 1 } else { 0 };
+        self.strikes = if off_ns.abs() > SNAP_TICKS * self.tick_ns() { self.strikes + 1 } else { 0 };
         if self.strikes >= SNAP_STRIKES {
             self.shift(now, -off_ns);
         } else if let Some(margin) = margin_2ms.filter(|_| self.deaf_until <= now) {
@@ -104,15 +110,14 @@ impl Clock {
     /// The tick whose command is due, oldest first; call until it gives nothing.
     pub fn poll_tick(&mut self, now: Nanos) -> Option<u32> {
         let mut tick = self.next_tick?;
-        let period_ns = self.period_ns();
-        let behind = now.0.checked_sub(self.next_at.0)? / period_ns;
+        let behind = now.0.checked_sub(self.next_at.0)? / self.period_ns(tick);
         if behind > BEHIND_TICKS_MAX {
             self.n_left_out += behind;
             tick = tick.wrapping_add(behind as u32);
-            self.next_at.0 += behind * period_ns;
+            self.next_at.0 += behind * self.period_ns(tick);
         }
         self.next_tick = Some(tick.wrapping_add(1));
-        self.next_at.0 += period_ns;
+        self.next_at.0 += self.period_ns(tick);
         Some(tick)
     }
 
@@ -127,16 +132,24 @@ impl Clock {
     pub fn snapshot_tick(&self, now: Nanos) -> Option<(u32, f32)> {
         let next = self.next_tick?;
         let until_ns = self.next_at.0 as i64 - now.0 as i64;
-        let back_ns = until_ns + self.rtt_ns + self.target_ns();
-        let ticks = (-back_ns).div_euclid(self.tick_ns);
-        let part_ns = (-back_ns).rem_euclid(self.tick_ns);
-        Some((next.wrapping_add(ticks as u32), part_ns as f32 / self.tick_ns as f32))
+        let mut back_ns = until_ns + self.rtt_ns + self.target_ns();
+        let mut tick = next;
+        for _ in 0..BACK_TICKS_MAX {
+            if back_ns <= 0 {
+                break;
+            }
+            tick = tick.wrapping_sub(1);
+            back_ns -= self.pace.span_ns(tick, tick.wrapping_add(1));
+        }
+        let ticks = (-back_ns).div_euclid(self.tick_ns());
+        let part_ns = (-back_ns).rem_euclid(self.tick_ns());
+        Some((tick.wrapping_add(ticks as u32), part_ns as f32 / self.tick_ns() as f32))
     }
 
     /// How early commands are aimed.
     #[must_use]
     pub fn target_ns(&self) -> i64 {
-        (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns)
+        (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns())
     }
 
     /// The wire's share of a round trip, smoothed.
@@ -151,21 +164,26 @@ impl Clock {
         self.speed
     }
 
-    /// Time per tick as steered.
-    fn period_ns(&self) -> u64 {
-        (self.pace.period_ns() as f64 / self.speed) as u64
+    /// Time from the command of a tick to the next one, as steered.
+    fn period_ns(&self, tick: u32) -> u64 {
+        (self.pace.period_ns(tick) as f64 / self.speed) as u64
+    }
+
+    /// Time per tick now, as the zone announced it.
+    fn tick_ns(&self) -> i64 {
+        self.pace.announced_ns()
     }
 
     /// The first guess takes the wire for free of delay: the next tick's command is due just before it.
     fn start(&mut self, now: Nanos, tick: u32) {
         self.next_tick = Some(tick.wrapping_add(1));
-        self.next_at = Nanos(now.0.saturating_add_signed(self.tick_ns - self.target_ns()));
+        self.next_at = Nanos(now.0.saturating_add_signed(self.tick_ns() - self.target_ns()));
     }
 
     /// How far the schedule is ahead of the tick of a snapshot that arrives now.
     fn lead_ns(&self, now: Nanos, tick: u32) -> Option<i64> {
-        let ticks = self.next_tick?.wrapping_sub(tick) as i32;
-        Some(i64::from(ticks) * self.tick_ns - (self.next_at.0 as i64 - now.0 as i64))
+        let ahead_ns = self.pace.span_ns(tick, self.next_tick?);
+        Some(ahead_ns - (self.next_at.0 as i64 - now.0 as i64))
     }
 
     fn handle_margin(&mut self, now: Nanos, lead_ns: i64, margin_2ms: i32) {
@@ -176,7 +194,7 @@ impl Clock {
         if self.useless_strikes >= USELESS_STRIKES {
             self.is_settled = false;
         }
-        if !self.is_settled && late_ns.abs() > self.tick_ns {
+        if !self.is_settled && late_ns.abs() > self.tick_ns() {
             self.rtt_ns = lead_ns - margin_ns;
             self.shift(now, late_ns);
             return;
@@ -201,16 +219,16 @@ impl Clock {
     /// is so far behind that it counts anew.
     fn shift(&mut self, now: Nanos, ahead_ns: i64) {
         let Some(next) = self.next_tick else { return };
-        let ticks = ahead_ns.div_euclid(self.tick_ns);
+        let ticks = ahead_ns.div_euclid(self.tick_ns());
         if ahead_ns > 0 {
             self.next_tick = Some(next.wrapping_add(ticks as u32));
-            self.next_at.0 = self.next_at.0.saturating_sub(ahead_ns.rem_euclid(self.tick_ns) as u64);
+            self.next_at.0 = self.next_at.0.saturating_sub(ahead_ns.rem_euclid(self.tick_ns()) as u64);
             self.n_left_out += ticks as u64;
         } else if ticks >= -WAIT_TICKS_MAX {
             self.next_at.0 = self.next_at.0.saturating_add(ahead_ns.unsigned_abs());
         } else {
             self.next_tick = Some(next.wrapping_add(ticks as u32));
-            self.next_at.0 = self.next_at.0.saturating_sub(ahead_ns.rem_euclid(self.tick_ns) as u64);
+            self.next_at.0 = self.next_at.0.saturating_sub(ahead_ns.rem_euclid(self.tick_ns()) as u64);
         }
         self.n_snaps += 1;
         self.strikes = 0;
@@ -218,7 +236,7 @@ impl Clock {
         self.speed = 1.0;
         self.jitter = Jitter::default();
         // What is heard until then is about commands from before.
-        let heard_ns = self.rtt_ns.max(0) + 3 * self.tick_ns;
+        let heard_ns = self.rtt_ns.max(0) + 3 * self.tick_ns();
         self.deaf_until = self.next_at.max(now).plus(heard_ns as u64);
     }
 }

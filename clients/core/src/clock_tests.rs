@@ -14,10 +14,30 @@ struct Wire {
     start_tick: u32,
     /// How long the server's ticks really take.
     tick_ns: u64,
+    /// Between these ticks, counted from the start, they take so long, and the server says so four ticks before.
+    stretch: (std::ops::Range<u32>, u64),
 }
 
-const LOOPBACK: Wire =
-    Wire { one_way_ns: 100_000, jitter_ns: 0, stall: (0, 0), start_tick: 1_000, tick_ns: TICK_NS };
+impl Wire {
+    fn period_ns(&self, tick: u32) -> u64 {
+        let (ticks, period_ns) = &self.stretch;
+        if ticks.contains(&tick.wrapping_sub(self.start_tick)) { *period_ns } else { self.tick_ns }
+    }
+
+    /// As the server's schedule has it: a server that is slow without saying so does not know.
+    fn stretched_ns(&self, tick: u32) -> u64 {
+        if self.stretch.0.is_empty() { TICK_NS } else { self.period_ns(tick) }
+    }
+}
+
+const LOOPBACK: Wire = Wire {
+    one_way_ns: 100_000,
+    jitter_ns: 0,
+    stall: (0, 0),
+    start_tick: 1_000,
+    tick_ns: TICK_NS,
+    stretch: (0..0, 0),
+};
 
 #[derive(Default)]
 struct Outcome {
@@ -48,8 +68,9 @@ fn play(wire: &Wire, seconds: u64) -> Outcome {
     while now < end {
         let is_last = now + 5_000_000_000 > end;
         for (_, command) in inputs.extract_if(.., |(at, _)| *at <= now) {
-            let deadline =
-                next_step as i64 + i64::from(command.wrapping_sub(tick) as i32 - 1) * TICK_NS as i64;
+            let ahead = i64::from(command.wrapping_sub(tick) as i32 - 1);
+            let ahead_ns: u64 = (1..=ahead).map(|at| wire.stretched_ns(tick.wrapping_add(at as u32))).sum();
+            let deadline = next_step as i64 + ahead_ns as i64 + ahead.min(0) * TICK_NS as i64;
             let margin = ((deadline - now as i64) / 2_000_000).clamp(-128, 127) as i32;
             if newest.is_none_or(|(seen, _)| command.wrapping_sub(seen) as i32 > 0) {
                 newest = Some((command, margin));
@@ -61,7 +82,13 @@ fn play(wire: &Wire, seconds: u64) -> Outcome {
         }
         if next_step <= now {
             tick = tick.wrapping_add(1);
-            next_step += wire.tick_ns;
+            next_step += wire.period_ns(tick);
+            let (ticks, period_ns) = &wire.stretch;
+            for (from, period_ns) in [(ticks.start, *period_ns), (ticks.end, wire.tick_ns)] {
+                if !ticks.is_empty() && tick.wrapping_sub(wire.start_tick) + 4 == from {
+                    assert!(clock.handle_pace(wire.start_tick.wrapping_add(from), period_ns as i64));
+                }
+            }
             if (wire.stall.0..wire.stall.1).contains(&now) {
                 next_step = wire.stall.1;
             }
@@ -161,5 +188,22 @@ fn a_zone_that_cannot_keep_its_rate_is_followed_at_its_pace() {
         let outcome = play(&Wire { tick_ns, ..LOOPBACK }, 30);
         check_paced(&outcome, 5..=45, n_sent);
         assert_eq!(outcome.n_late, 0, "{tick_ns} ns per tick");
+    }
+}
+
+#[test]
+fn a_zone_that_says_before_how_far_it_stretches_time_is_followed_without_a_late_command_or_a_jump() {
+    for (one_way_ns, period_ns) in [(100_000, 100_000_000), (60_000_000, 75_000_000), (100_000, 62_500_000)] {
+        for start_tick in [1_000, u32::MAX - 140] {
+            let stretch = (100..1_000, period_ns);
+            let outcome = play(&Wire { one_way_ns, stretch, start_tick, ..LOOPBACK }, 20);
+            let per_5_s = (5_000_000_000 / period_ns) as u32;
+            check_paced(&outcome, 6..=30, per_5_s - 1..=per_5_s + 1);
+            assert_eq!((outcome.n_late, outcome.n_snaps), (0, u32::from(one_way_ns > 1_000_000)));
+            let back = (100..160, period_ns);
+            let outcome = play(&Wire { one_way_ns, stretch: back, start_tick, ..LOOPBACK }, 25);
+            check_steady(&outcome, 6..=30);
+            assert_eq!(outcome.n_late, 0, "back at its rate");
+        }
     }
 }

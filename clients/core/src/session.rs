@@ -169,6 +169,7 @@ impl Session {
             Ok(Record::Walls(record)) => self.handle_walls(&record),
             Ok(Record::Refused(refused)) => self.handle_refused(now, &refused),
             Ok(Record::Path(record)) => self.handle_path(&record),
+            Ok(Record::Pace(pace)) => self.handle_pace(&pace),
             Ok(Record::Notice(notice)) => {
                 self.visit.facts.push(notice);
                 self.release_facts();
@@ -411,6 +412,13 @@ impl Session {
         } else {
             self.stage = Stage::Over;
         }
+    }
+
+    fn handle_pace(&mut self, pace: &netproto::Pace) {
+        let clock = self.visit.clock.as_mut();
+        let is_good =
+            clock.is_some_and(|clock| clock.handle_pace(pace.tick, i64::from(pace.period_us) * 1_000));
+        self.n_bad_records += u64::from(!is_good);
     }
 
     fn handle_path(&mut self, record: &netproto::Path) {

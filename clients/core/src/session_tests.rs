@@ -441,3 +441,28 @@ fn hostile_bytes_change_nothing_but_counts() {
 fn replays_are_bounded_in_every_frame() {
     assert_eq!(predict::REPLAYS_MAX, 8);
 }
+
+#[test]
+fn a_stretched_zone_is_followed_by_what_it_announced() {
+    let mut table = Table::new(Settings::default(), 1_000);
+    table.run(2_000);
+    let tick = table.zone.tick + 6;
+    for (period_us, n_bad) in [(100_000, 0), (10, 1), (u32::MAX, 2)] {
+        let pace = netproto::Pace { tick, period_us };
+        table.session.handle_record(Nanos(table.now), &encoded(|out| pace.encode(out)));
+        assert_eq!(table.session.n_bad_records, n_bad, "{period_us} us");
+    }
+    let mut clock = table.session.clock().expect("the session plays").clone();
+    let mut due = || {
+        let at = clock.poll_timeout().expect("there is a schedule");
+        (clock.poll_tick(at).expect("it is due"), at.0)
+    };
+    let mut last = due();
+    for _ in 0..12 {
+        let next = due();
+        let expected = if last.0 < tick { TICK_NS } else { 2 * TICK_NS };
+        assert!((next.1 - last.1).abs_diff(expected) <= expected / 19, "after tick {}", last.0);
+        last = next;
+    }
+    assert!(last.0 > tick);
+}

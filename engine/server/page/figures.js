@@ -52,6 +52,9 @@ export function showStatus(status) {
   const overruns = put("overruns", count(total.overruns));
   overruns.classList.toggle("is-bad", total.overruns_own > 0);
   put("overruns-note", `${count(total.overruns_own)} own, ${count(total.overruns_stolen)} stolen`);
+  const { level, rung, tick_period_ms: period } = status.shed;
+  const shed = put("shed", level ? `sheds ${rung}, level ${level}; one per ${short(period)} ms` : "full detail");
+  shed.classList.toggle("is-bad", level > 0);
   put("tick", count(status.tick));
   put("uptime", `up ${age(status.uptime_seconds)}`);
   showRate(status);

@@ -20,6 +20,7 @@ struct Stage {
     client: Client,
     player: Player,
     search: Search,
+    slots: usize,
 }
 
 impl Stage {
@@ -36,13 +37,14 @@ impl Stage {
         let bins = Bins::new(SIDE_MM, &columns);
         let search = Search::warm(columns.n_rows());
         let player = Player::new(DurableId::default(), MIDDLE, &Rules::at(20));
-        Self { columns, handles, bins, client: Client::new(), player, search }
+        Self { columns, handles, bins, client: Client::new(), player, search, slots: SLOTS }
     }
 
     fn choose(&mut self) {
         self.bins.rebuild(&self.columns);
-        let Self { columns, handles, bins, client, player, search } = self;
-        search.choose(client, player, Row(0), &Scene { columns, bins, handles, tick: 100 });
+        let Self { columns, handles, bins, client, player, search, slots } = self;
+        let scene = Scene { columns, bins, handles, tick: 100, slots: *slots };
+        search.choose(client, player, Row(0), &scene);
         client.view.check();
     }
 
@@ -80,15 +82,15 @@ impl Stage {
                 None => {}
             }
         }
-        if expected.len() < SEATED_MIN as usize && n_above + tied.len() > 0 {
+        if expected.len() < self.slots - EMPTY_MAX as usize && n_above + tied.len() > 0 {
             // The bound is as near as it gets: the next one would let too many in.
-            assert!(expected.len() + tied.len() > SLOTS, "{} and {} tied", expected.len(), tied.len());
+            assert!(expected.len() + tied.len() > self.slots, "{} and {} tied", expected.len(), tied.len());
             tied.sort_unstable_by_key(|row| self.columns.id[*row as usize]);
-            expected.extend_from_slice(&tied[..SLOTS - expected.len()]);
+            expected.extend_from_slice(&tied[..self.slots - expected.len()]);
             expected.sort_unstable();
         }
         assert_eq!(after, expected, "bound {bound}");
-        assert!(after.len() <= SLOTS, "{} slots", after.len());
+        assert!(after.len() <= self.slots, "{} slots", after.len());
     }
 }
 
@@ -125,6 +127,23 @@ fn a_crowd_that_comes_together_and_goes_apart_is_followed() {
             stage.columns.y_mm[row] = MIDDLE.1 + (far.1[row] - MIDDLE.1) / 100 * part;
         }
         stage.check();
+    }
+}
+
+#[test]
+fn with_half_the_slots_the_nearest_of_the_held_stay_and_later_all_are_back() {
+    for (n_players, n_creatures, reach_mm) in
+        [(10, 15, 60_000), (200, 300, 60_000), (300, 900, 9_000), (400, 0, 90)]
+    {
+        let mut stage = Stage::new(&around(n_players, reach_mm, 1), &around(n_creatures, reach_mm, 2));
+        for slots in [SLOTS, 32, 32, SLOTS, 32, SLOTS] {
+            stage.slots = slots;
+            stage.check();
+            for row in 1..stage.columns.n_rows() {
+                stage.columns.x_mm[row] +=
+                    within(draw(slots as u64, 0, row as u32, Purpose::Look), -900, 900);
+            }
+        }
     }
 }
 
@@ -173,7 +192,7 @@ fn whoever_threatens_sits_before_all_others_and_no_longer_than_it_does() {
         let held = stage.held();
         assert!(held.contains(&300), "an attacker within 48 m has no slot");
         assert!(!held.contains(&299), "an attacker beyond 48 m has one");
-        assert!((SEATED_MIN as usize..=SLOTS).contains(&held.len()), "{} slots", held.len());
+        assert!((SLOTS - EMPTY_MAX as usize..=SLOTS).contains(&held.len()), "{} slots", held.len());
     }
     stage.player.threaten(near, 100);
     stage.choose();

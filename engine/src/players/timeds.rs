@@ -109,6 +109,12 @@ impl Timeds {
         u64::from(is_full)
     }
 
+    /// Whether something waits that no snapshot has held yet.
+    #[must_use]
+    pub fn has_new(&self) -> bool {
+        self.events[..self.n].iter().any(|event| event.sequence.is_none())
+    }
+
     /// Drops what was acknowledged, and what has expired by `tick`; returns how many have. What was in lost snapshots
     /// goes out again.
     pub fn settle(&mut self, fates: Fates, tick: u32) -> u64 {

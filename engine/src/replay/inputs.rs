@@ -5,6 +5,7 @@
 use super::bytes::{Bytes, Malformed, put, put_signed};
 use crate::ids::DurableId;
 use crate::input::Input;
+use crate::shed::LEVEL_MAX;
 use kernel::walls::SIDE_MM_MAX;
 use netproto::bits::GUARD_BYTES;
 use netproto::input::InputPacket;
@@ -15,6 +16,7 @@ const JOIN_AT: u8 = 1;
 const DETACH: u8 = 2;
 const LEAVE: u8 = 3;
 const PACKET: u8 = 4;
+const SHED: u8 = 5;
 
 /// Appends the inputs of one tick.
 ///
@@ -73,6 +75,7 @@ fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
             out.push(LEAVE);
             write_player(out, before, *player);
         }
+        Input::Shed(level) => out.extend([SHED, *level]),
         Input::Packet { player, margin_2ms, packet } => {
             out.push(PACKET);
             write_player(out, before, *player);
@@ -87,6 +90,10 @@ fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
 
 fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malformed> {
     let kind = bytes.byte("an input")?;
+    if kind == SHED {
+        let level = bytes.at_most(u64::from(LEVEL_MAX), "a level of load shedding")?;
+        return Ok(Input::Shed(level as u8));
+    }
     let player = read_player(bytes, before)?;
     Ok(match kind {
         JOIN | JOIN_AT => {

@@ -161,6 +161,7 @@ impl World {
             Input::Join { player, in_flight_max, place } => self.join(*player, *in_flight_max, *place),
             Input::Detach { player } => self.detach(*player),
             Input::Leave { player } => self.leave(*player),
+            Input::Shed(level) => self.shed.set_level(*level, self.now),
             Input::Packet { .. } => {}
         }
     }

@@ -8,6 +8,7 @@ use crate::columns::Columns;
 use crate::content::{Creature, Temper};
 use crate::ids::{EntityId, Handles, Row};
 use crate::rng::{Purpose, draw, within};
+use crate::shed::Rung;
 use crate::world::Setting;
 use jobs::cpu::{Task, widest};
 use kernel::STEP_MM_MAX;
@@ -219,12 +220,22 @@ fn step(mind: &mut Mind, mut body: Body<'_>, scene: &Scene<'_>, lane: &mut Lane)
             (mind.state, mind.until) = (State::Gone, now + scene.setting.ticks(GONE_MS));
             lane.ended.push(body.row);
         }
-        State::Gone if mind.until <= now => lane.reborn.push(body.row),
+        State::Gone if mind.until <= now => {
+            if scene.setting.shed.may_bear(mind.den, now) {
+                lane.reborn.push(body.row);
+            } else {
+                lane.spared[Rung::Ecology as usize] += u64::from(mind.until == now);
+            }
+        }
         State::Corpse | State::Gone => {}
         _ if mind.slam_at > now => body.go((0, 0)),
         _ if mind.bite_at != 0 => body.bite(mind, scene, lane),
-        State::Chase | State::Flee if is_turn(mind.den, now, THINK_FAST) => body.run(mind, scene, lane),
-        State::Rest | State::Wander if is_turn(mind.den, now, THINK_SLOW) => body.idle(mind, scene, lane),
+        State::Chase | State::Flee if body.thinks(mind, THINK_FAST, scene, lane) => {
+            body.run(mind, scene, lane);
+        }
+        State::Rest | State::Wander if body.thinks(mind, THINK_SLOW, scene, lane) => {
+            body.idle(mind, scene, lane);
+        }
         _ => {}
     }
 }
@@ -237,6 +248,22 @@ fn is_turn(den: u32, now: u32, every: u32) -> bool {
 impl Body<'_> {
     fn creature<'s>(&self, scene: &Scene<'s>) -> &'s Creature {
         &scene.setting.content.creatures[self.kind as usize]
+    }
+
+    /// Whether a creature that thinks every so many ticks does so now.
+    #[inline(always)]
+    fn thinks(&self, mind: &Mind, every: u32, scene: &Scene<'_>, lane: &mut Lane) -> bool {
+        let is_shed = scene.setting.shed.has(Rung::Creatures);
+        is_turn(mind.den, scene.setting.now, every) && !(is_shed && self.dozes(mind, every, scene, lane))
+    }
+
+    /// Whether it leaves a thought out that it could have now.
+    #[cold]
+    fn dozes(&self, mind: &Mind, every: u32, scene: &Scene<'_>, lane: &mut Lane) -> bool {
+        let Setting { shed, now, .. } = *scene.setting;
+        let dozes = !shed.may_think(mind.den, now, every, scene.place(self.row));
+        lane.spared[Rung::Creatures as usize] += u64::from(dozes);
+        dozes
     }
 
     fn go(&mut self, velocity: (i32, i32)) {
@@ -460,6 +487,7 @@ mod tests {
             content: &content,
             rules: kernel::walker::Rules::at(20),
             walls: &walls,
+            shed: &crate::Shed::none(60_000, 20),
         };
         let mut mind = Mind::default();
         provoke(&mut mind, Temper::Flees, EntityId(7), &setting);

@@ -17,6 +17,7 @@ pub mod wounds;
 use crate::content::Power;
 use crate::ids::{EntityId, Row};
 use crate::outbox::Fact;
+use crate::shed::Spared;
 use casts::Intent;
 
 /// Players of one job: a lane is written by one thread.
@@ -89,6 +90,8 @@ pub struct Lane {
     pub n_refused: u64,
     /// Timed events that gave way to hits.
     pub n_untold: u64,
+    /// What was left out.
+    pub spared: Spared,
 }
 
 impl Lane {
@@ -103,6 +106,7 @@ impl Lane {
         self.ended.clear();
         self.reborn.clear();
         (self.n_swings, self.n_received, self.n_refused, self.n_untold) = (0, 0, 0, 0);
+        self.spared = Spared::default();
     }
 
     /// A lane of players that will not allocate in an ordinary tick.
@@ -146,6 +150,7 @@ impl Lane {
             n_received: 0,
             n_refused: 0,
             n_untold: 0,
+            spared: Spared::default(),
         }
     }
 }

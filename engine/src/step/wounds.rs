@@ -259,6 +259,7 @@ mod tests {
     use super::*;
     use crate::players::TimedCounts;
     use crate::step::creatures::State;
+    use kernel::walls::Walls;
     use netproto::{TIMED_PENDING_MAX, Timed};
 
     const FIRST: usize = BLOCK;
@@ -268,7 +269,7 @@ mod tests {
         Hit { target, source, power, target_row: Row(target_row as u32) }
     }
 
-    fn setting<'a>(content: &'a crate::Content, walls: &'a kernel::walls::Walls) -> Setting<'a> {
+    fn setting<'a>(content: &'a crate::Content, walls: &'a Walls, shed: &'a crate::Shed) -> Setting<'a> {
         Setting {
             seed: 1,
             now: 10,
@@ -278,13 +279,15 @@ mod tests {
             content,
             rules: kernel::walker::Rules::at(20),
             walls,
+            shed,
         }
     }
 
     #[test]
     fn what_is_told_of_hits_comes_in_an_order_that_knows_no_rows() {
-        let (content, walls) = (crate::Content::standard(20), kernel::walls::Walls::open(1));
-        let setting = setting(&content, &walls);
+        let (content, walls) = (crate::Content::standard(20), Walls::open(1));
+        let shed = crate::Shed::none(60_000, 20);
+        let setting = setting(&content, &walls, &shed);
         let (mut columns, mut handles) = (Columns::new(BLOCK, 2 * BLOCK), Handles::new(3 * BLOCK));
         let mut spawn = |row: usize, kind| columns.spawn(&mut handles, Row(row as u32), kind, (0, 0), 10);
         let hero = spawn(5, Kind::Player);
@@ -329,8 +332,9 @@ mod tests {
 
     #[test]
     fn a_hit_after_a_fatal_one_is_neither_felt_nor_told() {
-        let (content, walls) = (crate::Content::standard(20), kernel::walls::Walls::open(1));
-        let setting = setting(&content, &walls);
+        let (content, walls) = (crate::Content::standard(20), Walls::open(1));
+        let shed = crate::Shed::none(60_000, 20);
+        let setting = setting(&content, &walls, &shed);
         let (mut handles, mut health) = (Handles::new(4), 6);
         let (source, target) = (handles.take(Row(0)), handles.take(Row(64)));
         let mut blows = [Blow::new(hit(target, 64, source)); 3];

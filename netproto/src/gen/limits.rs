@@ -290,6 +290,9 @@ record 4.4 list_u32 max 16 "mm" # Path.y_mm
 record 5 server # Notice
 record 5.1 u32 "ticks" # Notice.tick
 record 5.2 text max 400 # Notice.text
+record 6 server # Pace
+record 6.1 u32 "ticks" # Pace.tick
+record 6.2 u32 "us" # Pace.period_us
 record 64 client # Goodbye
 frozen Hello
 frozen Hello.1 magic ARCN # magic

@@ -286,6 +286,48 @@ impl Notice {
     }
 }
 
+/// How long ticks will take: a zone that has too much to do stretches them, to twice their length at most, and says so before. Holds until the next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// The first tick that takes so long: the one behind it begins that much later.
+    ///
+    /// - Units: ticks.
+    pub tick: u32,
+    /// Time from one tick to the next; never below what ticks_per_second says, nor above twice that.
+    ///
+    /// - Units: us.
+    pub period_us: u32,
+}
+
+impl Pace {
+    /// First byte.
+    pub const OPCODE: u8 = 6;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.tick));
+        put_number(out, 2, u64::from(self.period_us));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.tick = fields.u32()?,
+                2 => value.period_us = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
 /// The player leaves on purpose: the body need not wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goodbye;
@@ -323,6 +365,8 @@ pub enum Record {
     Path(Path),
     /// Something the player should read, such as the zone going down.
     Notice(Notice),
+    /// How long ticks will take: a zone that has too much to do stretches them, to twice their length at most, and says so before. Holds until the next one.
+    Pace(Pace),
     /// The player leaves on purpose: the body need not wait.
     Goodbye(Goodbye),
     /// A newer peer's record: skipped.
@@ -342,6 +386,7 @@ impl Record {
             Self::Walls(_) => Walls::OPCODE,
             Self::Path(_) => Path::OPCODE,
             Self::Notice(_) => Notice::OPCODE,
+            Self::Pace(_) => Pace::OPCODE,
             Self::Goodbye(_) => Goodbye::OPCODE,
             Self::Unknown { opcode } => *opcode,
         }
@@ -358,6 +403,7 @@ impl Record {
             Self::Walls(record) => record.encode(out),
             Self::Path(record) => record.encode(out),
             Self::Notice(record) => record.encode(out),
+            Self::Pace(record) => record.encode(out),
             Self::Goodbye(record) => record.encode(out),
             Self::Unknown { opcode } => out.push(*opcode),
         }
@@ -381,6 +427,7 @@ impl Record {
                 Walls::OPCODE => Self::Walls(Walls::decode(bytes)?),
                 Path::OPCODE => Self::Path(Path::decode(bytes)?),
                 Notice::OPCODE => Self::Notice(Notice::decode(bytes)?),
+                Pace::OPCODE => Self::Pace(Pace::decode(bytes)?),
                 Goodbye::OPCODE => Self::Goodbye(Goodbye::decode(bytes)?),
                 opcode => Self::Unknown { opcode },
             },

@@ -3,6 +3,7 @@
 //! A thin client reads header and own body of a snapshot; one in 21 decodes all of it into a
 //! [`client_core::view::View`]. Nobody predicts. Commands are those of the scenario.
 
+use super::pace::Pace;
 use super::runs::Plan;
 use crate::Failure;
 use crate::load::{Load, ROUND, Schedule};
@@ -20,7 +21,7 @@ use jobs::Durations;
 use netproto::bits::GUARD_BYTES;
 use netproto::input::InputPacket;
 use netproto::snapshot::{Frame, decode};
-use netproto::{INPUT_BYTES_MAX, Record, WIRE_MAJOR, version};
+use netproto::{Goodbye, INPUT_BYTES_MAX, Record, WIRE_MAJOR, version};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::client::{ClientEvent, Clients, ConnId, Target};
@@ -94,9 +95,8 @@ pub(crate) struct Crowd {
     n_in: usize,
     /// The zone's walls: who says that it has them is spared them.
     wall_hash: u64,
-    period: Duration,
-    /// When tick 0 would have begun, had the clients been there.
-    zero: Option<Instant>,
+    /// What the zone said of its ticks.
+    pace: Pace,
     frame: Box<Frame>,
     /// Counted so far.
     pub(crate) counts: Counts,
@@ -113,7 +113,18 @@ impl Crowd {
     /// When somebody does not get in.
     pub(crate) fn connect(target: SocketAddr, plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
         let n_clients = plan.n_clients as usize;
-        let mut crowd = Self {
+        let mut crowd = Self::empty(target, plan)?;
+        crowd.grow(n_clients, stop)?;
+        Ok(crowd)
+    }
+
+    /// Nobody yet; there is room for all clients of the plan.
+    ///
+    /// # Errors
+    /// When the kernel gives no event queue.
+    pub(crate) fn empty(target: SocketAddr, plan: &Plan) -> anyhow::Result<Self> {
+        let n_clients = plan.n_clients as usize;
+        Ok(Self {
             clients: Clients::new(CLIENT_SOCKETS).context("cannot open an event queue")?,
             target,
             transport: plan.transport,
@@ -121,24 +132,41 @@ impl Crowd {
             owners: Vec::new(),
             n_in: 0,
             wall_hash: 0,
-            period: Duration::from_secs(1) / scenario::HZ,
-            zero: None,
+            pace: Pace::default(),
             frame: Box::default(),
             counts: Counts::default(),
             gaps: Durations::new(),
             n_decode_errors: 0,
-        };
+        })
+    }
+
+    /// Connects more, until there are so many.
+    ///
+    /// # Errors
+    /// When somebody does not get in.
+    pub(crate) fn grow(&mut self, n_clients: usize, stop: &Stop) -> anyhow::Result<()> {
         let begun = Instant::now();
         let mut schedule = Schedule::new(n_clients, scenario::HZ, begun, stop);
-        while crowd.n_in < n_clients {
-            crowd.open_some(n_clients)?;
-            schedule.run(&mut crowd, Instant::now() + ROUND)?;
+        while self.n_in < n_clients {
+            self.open_some(n_clients)?;
+            schedule.run(self, Instant::now() + ROUND)?;
             if begun.elapsed() > PATIENCE {
-                let text = format!("only {} of {n_clients} clients got in", crowd.n_in);
+                let text = format!("only {} of {n_clients} clients got in", self.n_in);
                 return Err(Failure::Check(text).into());
             }
         }
-        Ok(crowd)
+        Ok(())
+    }
+
+    /// All but the first so many say goodbye.
+    pub(crate) fn shrink(&mut self, n_clients: usize) {
+        let mut goodbye = Vec::new();
+        Goodbye.encode(&mut goodbye);
+        for player in self.players.drain(n_clients..) {
+            self.owners[player.conn.index() as usize] = NOBODY;
+            self.clients.send_record(player.conn, &goodbye);
+        }
+        self.n_in = self.players.len();
     }
 
     /// The first comes alone: it learns which walls the zone has, and the others say that they have them.
@@ -170,7 +198,7 @@ impl Crowd {
 
     /// After a pause: the zone's schedule has moved, and the gap was ours.
     pub(crate) fn forget_time(&mut self) {
-        self.zero = None;
+        self.pace.forget();
         self.players.iter_mut().for_each(|player| player.applied_at = None);
     }
 
@@ -203,10 +231,14 @@ impl Crowd {
                     let text = format!("the zone refused a client: {}", refused.text);
                     return Err(Failure::Check(text).into());
                 }
+                Ok(Record::Pace(pace)) => {
+                    self.pace.handle_announced(pace.tick, Duration::from_micros(pace.period_us.into()));
+                }
                 // Walls and paths are for those who predict.
                 _ => {}
             },
             ClientEvent::Datagram { conn, bytes, arrived } => self.handle_snapshot(conn, &bytes, arrived),
+            ClientEvent::Closed { conn, .. } if self.owner(conn).is_none() => {}
             ClientEvent::Closed { reason, .. } => {
                 return Err(Failure::Check(format!("a client lost its connection: {reason}")).into());
             }
@@ -240,21 +272,14 @@ impl Crowd {
         if let Some(before) = player.applied_at.replace(arrived) {
             self.gaps.record_ns(arrived.saturating_duration_since(before).as_nanos() as u64);
         }
-        let zero = arrived.checked_sub(self.period * header.tick).unwrap_or(arrived);
-        self.zero = Some(self.zero.map_or(zero, |earlier| earlier.min(zero)));
-    }
-
-    /// The tick that is under way at that time, by the earliest snapshot seen.
-    fn tick_at(&self, time: Instant) -> Option<u32> {
-        let since_zero = time.saturating_duration_since(self.zero?);
-        Some((since_zero.as_nanos() / self.period.as_nanos()) as u32)
+        self.pace.handle_snapshot(header.tick, arrived);
     }
 }
 
 impl Load for Crowd {
     /// A command for a tick that has not begun, with what was not consumed of those before, and acknowledgements.
     fn send(&mut self, at: usize, due: Instant) {
-        let tick = self.tick_at(due).map(|tick| tick + AHEAD_TICKS);
+        let tick = self.pace.tick_at(due).map(|tick| tick + AHEAD_TICKS);
         let Some(player) = self.players.get_mut(at).filter(|player| player.is_in) else { return };
         let acks = player.view.as_ref().map_or_else(|| player.numbers.acks(), |view| view.acks());
         let packet = match (tick, player.home) {
@@ -274,6 +299,10 @@ impl Load for Crowd {
         self.counts.n_inputs += 1;
         self.counts.n_input_bytes += bytes.len() as u64;
         self.clients.send_datagram(player.conn, bytes);
+    }
+
+    fn period(&self) -> Option<Duration> {
+        Some(self.pace.period())
     }
 
     fn flush(&mut self) {

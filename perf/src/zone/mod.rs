@@ -1,24 +1,35 @@
 //! `perf zone`: a whole zone process with clients over real sockets, beside its parts.
 //!
 //! [`process`] starts the zone, [`crowd`] plays in it, [`admin`] asks it, [`runs`] takes turns between it, the
-//! transport alone and the world alone; [`report`] says what came of it.
+//! transport alone and the world alone; [`report`] says what came of it. [`overload`] gives the zone more than it can
+//! do instead, and [`relive`] lives that again.
 //!
 //! Source: docs/PERFORMANCE.md "perf zone".
 
 pub(crate) mod admin;
 pub(crate) mod crowd;
+mod overload;
+mod pace;
 pub(crate) mod process;
+mod relive;
 pub(crate) mod report;
 pub(crate) mod runs;
 
 use crate::Failure;
 use crate::calibrate;
-use crate::machine::{self, Stop};
+use crate::machine::{self, Cores, Stop};
 use crate::net::Transport;
 use anyhow::Context;
 use harness::Scenario;
 use jobs::sys::set_affinity;
+use process::Kind;
 use std::path::PathBuf;
+
+/// Length of a window, and the longest.
+const SECONDS: u64 = 3;
+const SECONDS_MAX: u64 = 4;
+/// How long there is too much to do.
+const OVERLOAD_SECONDS: u64 = 60;
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -36,8 +47,12 @@ pub(crate) struct Args {
     #[arg(long, default_value = "every-tick")]
     send: String,
     /// Length of a measured window; connections survive a pause of twice that and a bit.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=4))]
-    seconds: u64,
+    /// With --overload, how long there is too much to do: 60 by itself.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: Option<u64>,
+    /// Gives the zone twice as much as it can do, and looks how it sheds load and recovers.
+    #[arg(long)]
+    overload: bool,
     /// Windows of the zone, each followed by one of the transport and one of the world.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=99))]
     pairs: u16,
@@ -54,7 +69,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     check_words(args)?;
     let cores = machine::two_cores()?;
     let stop = Stop::on_signals()?;
-    let arcane = process::find(args.arcane.as_deref())?;
+    if args.overload {
+        return run_overload(args, cores, &stop);
+    }
+    let arcane = process::find(Kind::Plain, args.arcane.as_deref())?;
     set_affinity(&[cores.server]).context("cannot use the first core")?;
     let calibration = calibrate::short();
     set_affinity(&[cores.load]).context("cannot use the second core")?;
@@ -63,7 +81,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         n_clients: args.clients,
         transport: args.transport,
         scenario: Scenario::Towns,
-        seconds: args.seconds,
+        seconds: args.seconds.unwrap_or(SECONDS),
         n_turns: args.pairs,
         cores,
     };
@@ -76,9 +94,31 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn run_overload(args: &Args, cores: Cores, stop: &Stop) -> anyhow::Result<()> {
+    let arcane = process::find(Kind::Planted, args.arcane.as_deref())?;
+    set_affinity(&[cores.load]).context("cannot use the second core")?;
+    let plan = runs::Plan {
+        n_clients: args.clients,
+        transport: args.transport,
+        scenario: Scenario::Towns,
+        seconds: args.seconds.unwrap_or(OVERLOAD_SECONDS),
+        n_turns: 1,
+        cores,
+    };
+    let report = overload::run(&plan, &arcane, stop)?;
+    if !args.json {
+        report.print();
+    }
+    println!("{}", serde_json::to_string(&report)?);
+    report.check()
+}
+
 /// Words that will mean something one day must not be taken for today's.
 fn check_words(args: &Args) -> anyhow::Result<()> {
     let refuse = |text: String| Err(Failure::Usage(text).into());
+    if let Some(seconds) = args.seconds.filter(|seconds| !args.overload && *seconds > SECONDS_MAX) {
+        return refuse(format!("invalid value '{seconds}' for --seconds: a window has 1 to {SECONDS_MAX}"));
+    }
     match (args.workload.as_str(), args.send.as_str()) {
         ("towns", "every-tick") => Ok(()),
         ("w1", _) => refuse("--workload w1 is not there yet: there is towns".to_owned()),

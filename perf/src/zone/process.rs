@@ -35,17 +35,41 @@ pub(crate) struct Zone {
 ///
 /// # Errors
 /// When there is none, or it does not build.
-pub(crate) fn find(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(crate) fn find(kind: Kind, named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(path) = named {
         return exists(path.to_owned(), "--arcane names it");
     }
     let own = std::env::current_exe().context("cannot find this program's own file")?;
-    let beside = own.with_file_name("arcane");
+    let (name, flags) = kind.build();
+    let beside = own.with_file_name(name);
     let is_under_cargo = std::env::var_os("CARGO_PKG_NAME").is_some_and(|name| name == "perf");
     if let Some(cargo) = std::env::var_os("CARGO").filter(|_| is_under_cargo) {
-        build(&cargo, &own)?;
+        build(&cargo, flags, &own)?;
     }
-    exists(beside, "build it first: `cargo build --release -p server`, or name it with --arcane")
+    let hint =
+        format!("build it first: `cargo build --release {}`, or name it with --arcane", flags.join(" "));
+    exists(beside, &hint)
+}
+
+/// Which build of the zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The one that everybody runs.
+    Plain,
+    /// The one that can be made slower.
+    Planted,
+}
+
+impl Kind {
+    /// Its file, and how cargo builds it.
+    fn build(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Plain => ("arcane", &["-p", "server"]),
+            Self::Planted => {
+                ("arcane-planted", &["-p", "server", "--features", "planted", "--bin", "arcane-planted"])
+            }
+        }
+    }
 }
 
 fn exists(path: PathBuf, hint: &str) -> anyhow::Result<PathBuf> {
@@ -56,10 +80,10 @@ fn exists(path: PathBuf, hint: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Builds with the profile that this program was built with: its directory is called so.
-fn build(cargo: &OsString, own: &Path) -> anyhow::Result<()> {
+fn build(cargo: &OsString, flags: &[&str], own: &Path) -> anyhow::Result<()> {
     let directory = own.parent().and_then(Path::file_name).unwrap_or_default();
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "server"]);
+    command.args(["build", "--quiet"]).args(flags);
     if directory != "debug" {
         command.arg("--profile").arg(directory);
     }
@@ -70,12 +94,12 @@ fn build(cargo: &OsString, own: &Path) -> anyhow::Result<()> {
 }
 
 impl Zone {
-    /// Starts a zone for so many clients of a scenario.
+    /// Starts a zone for so many clients of a scenario. `program` is what leads to it, and further flags come last.
     ///
     /// # Errors
     /// When it does not come up.
     pub(crate) fn start(
-        arcane: &Path,
+        (program, flags): (&[OsString], &[OsString]),
         scenario: Scenario,
         n_clients: u32,
         cores: Cores,
@@ -83,7 +107,8 @@ impl Zone {
     ) -> anyhow::Result<Self> {
         let data_dir = tempfile::tempdir().context("cannot make a directory for the zone")?;
         let ready_file = data_dir.path().join("ready.json");
-        let words = words(arcane, scenario, n_clients, cores, data_dir.path());
+        let mut words = words(program, scenario, n_clients, cores, data_dir.path());
+        words.extend_from_slice(flags);
         let mut process = Process::part("the zone", cores.server, words, stop)?;
         let ready = wait_until_ready(&mut process, &ready_file, stop)?;
         let addr = |name: &str| -> anyhow::Result<SocketAddr> {
@@ -95,9 +120,17 @@ impl Zone {
     }
 }
 
-fn words(arcane: &Path, scenario: Scenario, n_clients: u32, cores: Cores, data_dir: &Path) -> Vec<OsString> {
+fn words(
+    program: &[OsString],
+    scenario: Scenario,
+    n_clients: u32,
+    cores: Cores,
+    data_dir: &Path,
+) -> Vec<OsString> {
     let config = scenario.config(n_clients);
-    let mut words: Vec<OsString> = vec!["program".into(), "--".into(), arcane.into(), "zone".into()];
+    let mut words: Vec<OsString> = vec!["program".into(), "--".into()];
+    words.extend_from_slice(program);
+    words.push("zone".into());
     let mut flag = |name: &str, value: OsString| words.extend([OsString::from(name), value]);
     flag("--data-dir", data_dir.into());
     flag("--ready-file", data_dir.join("ready.json").into());

@@ -127,7 +127,7 @@ pub(crate) struct Found {
 /// When a process or a client is lost, a snapshot does not decode, or too few turns count.
 pub(crate) fn measure(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Found> {
     let mut world = start_world(plan, stop)?;
-    let mut zone = Zone::start(arcane, plan.scenario, plan.n_clients, plan.cores, stop)?;
+    let mut zone = Zone::start((&[arcane.into()], &[]), plan.scenario, plan.n_clients, plan.cores, stop)?;
     let rss_kib = machine::rss_kib(zone.process.pid())?;
     eprintln!("{} clients come in", plan.n_clients);
     let crowd = Crowd::connect(zone.addr, plan, stop)?;
@@ -206,9 +206,11 @@ fn run_world(world: &mut Process, plan: &Plan) -> anyhow::Result<Stretch> {
 }
 
 /// The zone's clients.
-struct Guests {
-    crowd: Crowd,
-    stop: Stop,
+pub(crate) struct Guests {
+    /// They.
+    pub(crate) crowd: Crowd,
+    /// Ctrl-C.
+    pub(crate) stop: Stop,
 }
 
 impl Guests {
@@ -272,7 +274,10 @@ impl Guests {
     }
 
     /// Asks the admin page on a thread of its own, while the traffic goes on.
-    fn ask<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// When it does not answer, or the traffic breaks down.
+    pub(crate) fn ask<T: Send + 'static>(
         &mut self,
         admin: &Admin,
         schedule: &mut Schedule,
@@ -287,7 +292,10 @@ impl Guests {
     }
 
     /// What must hold of everything that was seen.
-    fn check(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         match self.crowd.n_decode_errors {
             0 => Ok(()),
             n => Err(Failure::Check(format!("{n} snapshots did not decode")).into()),

@@ -152,8 +152,14 @@ impl Drive {
     /// Share of the weighted nearest 64 that the decoding clients' slots hold, by a full scan of all rows.
     #[must_use]
     pub fn recall(&self) -> f64 {
-        let decoding = self.peers.iter().filter(|peer| peer.view.is_some());
-        let shares: Vec<f64> = decoding.filter_map(|peer| oracle::recall(&self.world, peer.player)).collect();
+        let decoding = (0..).zip(&self.peers).filter(|(_, peer)| peer.view.is_some());
+        self.recall_of(decoding.map(|(n, _)| n))
+    }
+
+    /// The same for these players.
+    #[must_use]
+    pub fn recall_of(&self, players: impl Iterator<Item = u32>) -> f64 {
+        let shares: Vec<f64> = players.filter_map(|n| oracle::recall(&self.world, durable(n))).collect();
         shares.iter().sum::<f64>() / shares.len().max(1) as f64
     }
 

@@ -13,5 +13,7 @@ mod plain;
 mod processors;
 #[path = "sim/sameness.rs"]
 mod sameness;
+#[path = "sim/shed.rs"]
+mod shed;
 #[path = "sim/telegraph.rs"]
 mod telegraph;

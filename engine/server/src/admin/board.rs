@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jobs::strain::Sight;
-use jobs::{Counted, Interval, Lap, STAGES, Strain, TickTimes};
+use jobs::{Counted, Durations, Interval, Lap, STAGES, Strain, TickTimes};
 use transport::{Counters, Queues};
 
 use crate::allocator::Allocations;
+use crate::zone::governor::Ladder;
 use crate::zone::peers::PeerCounts;
 use crate::zone::record::Recorded;
 
@@ -27,6 +28,8 @@ pub struct TickReport {
     pub tick: u32,
     /// When its last send was done.
     pub ended: Instant,
+    /// How far behind the announced schedule it began.
+    pub behind: Duration,
     /// What it took, from the input pass to the last send.
     pub lap: Lap,
     /// What its stages took.
@@ -58,6 +61,12 @@ pub struct Numbers {
     pub n_late: u64,
     /// How often the schedule moved.
     pub n_moved: u64,
+    /// Rungs of load shedding that are given up, and steps of stretched time.
+    pub shed_level: u8,
+    /// Time from one tick to the next.
+    pub period: Duration,
+    /// How often each rung was given up and came back.
+    pub ladder: Ladder,
     /// How the recording goes, if there is one.
     pub recorded: Recorded,
     /// The zone is going down.
@@ -102,17 +111,26 @@ pub(super) struct Tally {
     /// Of whole seconds: up to one at either end is not in them.
     pub(super) times: TickTimes,
     pub(super) counted: Counted,
+    /// How far behind the announced schedule its ticks began.
+    pub(super) behind: Durations,
     /// Counters when it began.
     pub(super) baseline: Option<Numbers>,
 }
 
 impl Tally {
     fn new(begun: Instant) -> Self {
-        Self { begun, times: TickTimes::default(), counted: Counted::default(), baseline: None }
+        Self {
+            begun,
+            times: TickTimes::default(),
+            counted: Counted::default(),
+            behind: Durations::new(),
+            baseline: None,
+        }
     }
 
     fn add(&mut self, report: &TickReport, period: Duration) {
         self.counted.add(period.as_nanos() as u64, report.lap, report.strain);
+        self.behind.record_ns(report.behind.as_nanos() as u64);
         if self.baseline.is_none() {
             self.baseline = report.numbers;
         }
@@ -225,6 +243,7 @@ impl Board {
         self.window.begun = now;
         self.window.times.reset();
         self.window.counted = Counted::default();
+        self.window.behind.reset();
         self.window.baseline = None;
     }
 
@@ -264,7 +283,8 @@ mod tests {
         numbers.world.kills = kills;
         let lap = Lap { wall_ns: wall_ms * MS, cpu_ns: MS };
         let (stages, strain) = Default::default();
-        TickReport { tick: 7, ended: at, lap, stages, strain, numbers: Some(numbers) }
+        let behind = Duration::ZERO;
+        TickReport { tick: 7, ended: at, behind, lap, stages, strain, numbers: Some(numbers) }
     }
 
     /// A second of ticks that took this long each.

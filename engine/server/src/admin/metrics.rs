@@ -5,10 +5,11 @@
 
 use std::time::Instant;
 
+use engine::Rung;
 use jobs::{Durations, STAGES};
 use netproto::{EPOCH, FINGERPRINT, KERNEL_VERSION};
 
-use super::board::Board;
+use super::board::{Board, Numbers};
 use super::clients::LINKS;
 use super::drops::drops;
 use super::exposition::{Bounds, Page};
@@ -78,7 +79,36 @@ impl Board {
             self.last.map_or(0, |last| last.tick).into(),
         );
         page.gauge("arcane_tick_age_seconds", "Time since the last tick", self.health(now).1.as_secs_f64());
-        page.gauge("arcane_tick_period_seconds", "Time between two ticks", self.period.as_secs_f64());
+        page.gauge(
+            "arcane_tick_period_seconds",
+            "Time between two ticks at the fixed rate",
+            self.period.as_secs_f64(),
+        );
+        let pace = self.numbers.period.max(self.period);
+        page.gauge("arcane_tick_pace_seconds", "Time between two ticks as announced now", pace.as_secs_f64());
+        self.write_shed(page);
+    }
+
+    fn write_shed(&self, page: &mut Page) {
+        let Numbers { shed_level, ladder, world, .. } = &self.numbers;
+        page.gauge(
+            "arcane_shed_level",
+            "Rungs of load shedding given up; 0 is full detail",
+            (*shed_level).into(),
+        );
+        page.family("arcane_shed_rises_total", "counter", "How often a rung was given up");
+        for rung in Rung::ALL {
+            page.value(&[("rung", rung.name())], ladder.rises[rung as usize] as f64);
+        }
+        page.family("arcane_shed_falls_total", "counter", "How often a rung came back");
+        for rung in Rung::ALL {
+            page.value(&[("rung", rung.name())], ladder.falls[rung as usize] as f64);
+        }
+        let help = "What was left out: groups of a slot that waited, searches, snapshots, full views, thoughts, births";
+        page.family("arcane_shed_left_out_total", "counter", help);
+        for rung in Rung::ALL.into_iter().filter(|rung| *rung != Rung::Dilation) {
+            page.value(&[("rung", rung.name())], world.spared[rung as usize] as f64);
+        }
     }
 
     fn write_times(&self, page: &mut Page) {
@@ -394,6 +424,7 @@ mod tests {
             "le",
             "reason",
             "result",
+            "rung",
             "skill",
             "stage",
             "transport",

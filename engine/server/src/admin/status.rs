@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use engine::Rung;
 use jobs::strain::Sight;
 use jobs::{Durations, Quantiles, STAGES};
 use serde_json::{Map, Value, json};
@@ -28,6 +29,7 @@ impl Board {
             "door_queue": self.numbers.queues.door,
             "window": tally(&self.window, &self.numbers, self.sight, now),
             "total": tally(&self.total, &self.numbers, self.sight, now),
+            "shed": shed(&self.numbers),
             "recording": { "ticks": self.numbers.recorded.ticks, "missed": self.numbers.recorded.missed },
             "sockets": sockets(&self.numbers),
             "refused": refused(&self.numbers),
@@ -49,6 +51,7 @@ fn tally(tally: &Tally, now_numbers: &Numbers, sight: Sight, now: Instant) -> Va
         "ticks": counted.n_ticks,
         "tick_ms": quantiles(&tally.times.wall),
         "tick_cpu_ms": quantiles(&tally.times.cpu),
+        "tick_behind_ms": quantiles(&tally.behind),
         "stage_ns": stages,
         "overruns": counted.overruns_own + counted.overruns_stolen,
         "overruns_own": counted.overruns_own,
@@ -79,6 +82,28 @@ fn quantiles(times: &Durations) -> Value {
         "p99": Quantiles::ms(read.p99_ns),
         "p999": Quantiles::ms(read.p999_ns),
         "max": Quantiles::ms(read.max_ns),
+    })
+}
+
+/// What is left out, how long ticks take, and how often each rung was given up and came back.
+fn shed(numbers: &Numbers) -> Value {
+    let Numbers { shed_level, period, ladder, world, .. } = numbers;
+    let rung = |rung: Rung| {
+        let at = rung as usize;
+        let left_out = (rung != Rung::Dilation).then_some(world.spared[at]);
+        let rung_now = json!({
+            "is_shed": rung.level() <= *shed_level,
+            "rises": ladder.rises[at],
+            "falls": ladder.falls[at],
+            "left_out": left_out,
+        });
+        (rung.name().to_owned(), rung_now)
+    };
+    json!({
+        "level": shed_level,
+        "rung": Rung::ALL.iter().rev().find(|rung| rung.level() <= *shed_level).map(|rung| rung.name()),
+        "tick_period_ms": period.as_secs_f64() * 1e3,
+        "rungs": Rung::ALL.into_iter().map(rung).collect::<Map<_, _>>(),
     })
 }
 
@@ -128,6 +153,7 @@ mod tests {
             super::super::board::TickReport {
                 tick: 9,
                 ended: start,
+                behind: Duration::ZERO,
                 lap,
                 stages,
                 strain,

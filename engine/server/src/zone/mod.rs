@@ -1,11 +1,12 @@
 //! The role `zone`: one world, its sockets, its admin page, on one core group.
 //!
 //! [`Zone::tick`] is the loop's body in one breath: receive, tick, send. [`peers`] knows who is who with the
-//! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when; [`files`] is what stays on disk,
-//! [`dumps`] the histograms among it.
+//! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when, [`governor`] how much detail there is time
+//! for; [`files`] is what stays on disk, [`dumps`] the histograms among it.
 
 pub mod dumps;
 pub mod files;
+pub mod governor;
 pub mod greeting;
 pub mod peers;
 mod planted;
@@ -23,7 +24,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{Content, Input, World, ZoneConfig};
-use jobs::{CoreGroup, CoreList, Meter, Watch};
+use jobs::strain::own_ns;
+use jobs::{CoreGroup, CoreList, Meter, Timed, Watch};
 use transport::{Event, Limits, PeerId, Server, ServerConfig};
 
 use crate::admin::board::{Numbers, TickReport};
@@ -35,6 +37,7 @@ use crate::config::{Config, ConfigError, Settings, ZoneSettings};
 use crate::log;
 use crate::signals::Stop;
 use files::Ready;
+use governor::{Governor, Ladder, Spent};
 use greeting::Greeting;
 use peers::{Act, Peers};
 use record::{RecordFlags, Recorder};
@@ -57,6 +60,8 @@ pub struct Zone {
     world: World,
     peers: Peers,
     schedule: Schedule,
+    governor: Governor,
+    ladder: Ladder,
     inputs: Vec<Input>,
     recorder: Recorder,
     /// The tick under way, for whoever logs a panic.
@@ -176,6 +181,8 @@ impl Zone {
             world,
             peers,
             schedule: Schedule::new(Instant::now(), rate),
+            governor: Governor::new(1_000_000_000 / u64::from(rate)),
+            ladder: Ladder::default(),
             inputs: Vec::new(),
             recorder,
             tick_shown,
@@ -221,6 +228,8 @@ impl Zone {
         let tick = self.world.now() + 1;
         self.tick_shown.store(tick, Ordering::Relaxed);
         let mut frame = watch.begin();
+        let burden = planted::Burden::begin();
+        let behind = self.schedule.behind(begun);
         self.server.receive(begun);
         self.take_events(begun);
         frame.skip();
@@ -232,12 +241,37 @@ impl Zone {
         self.server.flush(Instant::now());
         self.recorder.handle_tick(&self.world, &self.inputs);
         self.inputs.clear();
+        burden.carry(tick);
         let timed = watch.end(&frame);
         self.allocations.add_since(allocated);
         let ended = Instant::now();
-        self.schedule.handle_tick_done(begun, ended);
+        self.schedule.handle_tick_done(tick, begun, ended);
+        self.govern(&timed);
         let numbers = (tick % NUMBERS_TICKS == 1 || self.is_draining).then(|| self.numbers());
-        TickReport { tick, ended, lap: timed.lap, stages: timed.stages, strain: timed.strain, numbers }
+        TickReport {
+            tick,
+            ended,
+            behind,
+            lap: timed.lap,
+            stages: timed.stages,
+            strain: timed.strain,
+            numbers,
+        }
+    }
+
+    /// Decides how much detail the next tick has, and announces how long ticks will take.
+    fn govern(&mut self, timed: &Timed) {
+        let period_ns = self.schedule.period().as_nanos() as u64;
+        let own_ns = own_ns(timed.lap, timed.strain);
+        let spent = Spent { wall_ns: timed.lap.wall_ns, own_ns, period_ns };
+        if let Some(level) = self.governor.handle_tick(&spent) {
+            self.ladder.count(self.world.shed().level(), level);
+            self.inputs.push(Input::Shed(level));
+        }
+        if let Some(pace) = self.schedule.handle_percent(self.world.now(), self.world.shed().percent()) {
+            self.peers.handle_pace(&pace);
+            self.act();
+        }
     }
 
     /// From what the sockets learnt to what the world shall do.
@@ -305,6 +339,9 @@ impl Zone {
             allocations: self.allocations,
             n_late: self.schedule.n_late,
             n_moved: self.schedule.n_moved,
+            shed_level: self.world.shed().level(),
+            period: self.schedule.period(),
+            ladder: self.ladder,
             recorded: self.recorder.recorded,
             is_draining: self.is_draining,
         }

@@ -14,12 +14,12 @@ use kernel::walker::Path;
 use netproto::input::InputPacket;
 use netproto::peer::{IN_FLIGHT_DATAGRAMS, IN_FLIGHT_STREAM};
 use netproto::version::{self, Refused};
-use netproto::{Hello, Notice, Path as PathRecord, Record, Refusal, RefusedRecord};
+use netproto::{Hello, Notice, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord};
 use transport::{CloseCode, Event, Link, PeerId};
 
 use super::greeting::Greeting;
 use super::rates::{Conduct, Verdict};
-use super::schedule::Schedule;
+use super::schedule::{Pace, Schedule};
 use super::tokens::{TOKEN_BYTES, Token, Tokens};
 
 /// A player as everybody outside the world names one.
@@ -128,6 +128,8 @@ pub struct Peers {
     n_ids: u32,
     /// Seed and side of a zone where most players begin in towns.
     towns: Option<(u64, i32)>,
+    /// The last two records about how long ticks take, for those who come: one that holds, one that may be to come.
+    paces: [Vec<u8>; 2],
     is_draining: bool,
     acts: VecDeque<Act>,
     counts: PeerCounts,
@@ -147,6 +149,7 @@ impl Peers {
             id_high,
             n_ids: 0,
             towns: None,
+            paces: [Vec::new(), Vec::new()],
             is_draining: false,
             acts: VecDeque::new(),
             counts: PeerCounts::default(),
@@ -359,6 +362,8 @@ impl Peers {
         let Some(token) = self.fresh.remove(&player) else { return };
         let record = self.greeting.welcome(player, entity, tick, token, resumed);
         self.acts.push_back(Act::Record { peer, record });
+        let said = self.paces.iter().filter(|record| !record.is_empty());
+        self.acts.extend(said.map(|record| Act::Record { peer, record: record.clone() }));
         if self.row(peer).is_some_and(|row| !row.has_walls) {
             self.acts.push_back(Act::Walls { peer });
         }
@@ -379,7 +384,23 @@ impl Peers {
         let notice = Notice { tick, text: "the zone is shutting down".to_owned() };
         let mut record = Vec::new();
         notice.encode(&mut record);
-        let tell = |row: &Peer| Act::Record { peer: row.id, record: record.clone() };
+        self.tell_all(&record);
+    }
+
+    /// Ticks will take another time: everybody who is in is told, and whoever comes will be.
+    pub fn handle_pace(&mut self, pace: &Pace) {
+        let mut record = Vec::new();
+        PaceRecord { tick: pace.tick, period_us: pace.period.as_micros() as u32 }.encode(&mut record);
+        // Who has a place but no Welcome yet is told behind it: a client takes no pace before.
+        let player_is_new = |player| self.fresh.contains_key(&player);
+        let peers = self.rows.iter().flatten().filter(|row| !player_is_new(row.player));
+        self.acts.extend(peers.map(|row| Act::Record { peer: row.id, record: record.clone() }));
+        self.paces.rotate_left(1);
+        self.paces[1] = record;
+    }
+
+    fn tell_all(&mut self, record: &[u8]) {
+        let tell = |row: &Peer| Act::Record { peer: row.id, record: record.to_owned() };
         self.acts.extend(self.rows.iter().flatten().map(tell));
     }
 

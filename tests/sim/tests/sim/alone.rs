@@ -51,7 +51,12 @@ fn count_allocations() {
             drive.run(300);
             let mut n_allocations = 0;
             for _ in 0..300 {
-                drive.step(|world, inputs| n_allocations += allocations_in(|| tick(world, inputs)));
+                drive.step(|world, inputs| {
+                    // Up the ladder and down again.
+                    let mut inputs = inputs.to_vec();
+                    inputs.push(Input::Shed(12 - (world.now() / 10 % 24).abs_diff(12) as u8));
+                    n_allocations += allocations_in(|| tick(world, &inputs));
+                });
             }
             assert_eq!(n_allocations, 0, "{scenario:?} on {n_threads} threads");
         });

@@ -1,6 +1,7 @@
 //! Equal inputs give an equal world, whatever the number of threads and the order of rows.
 
 use crate::fixtures::on_threads;
+use engine::shed::LEVEL_MAX;
 use engine::{Input, World, order, state_hash, tick};
 use harness::drive::durable;
 use harness::{Drive, Knobs, Loss, Scenario};
@@ -12,12 +13,18 @@ fn knobs(scenario: Scenario) -> Knobs {
     Knobs { scenario, n_players: 600, n_decoding: 0, loss: Loss::Random }
 }
 
+/// The level of load shedding of a hard day: up and down the ladder by the tick.
+fn level(tick: u32) -> Option<u8> {
+    let way = tick / 9 % u32::from(2 * LEVEL_MAX);
+    tick.is_multiple_of(9).then_some(LEVEL_MAX - way.abs_diff(u32::from(LEVEL_MAX)) as u8)
+}
+
 /// State and packet hash after every hundred of 400 ticks.
-fn hashes(scenario: Scenario, n_threads: usize) -> Vec<(u64, u64)> {
+fn hashes(scenario: Scenario, n_threads: usize, is_hard: bool) -> Vec<(u64, u64)> {
     on_threads(n_threads, || {
         let mut drive = Drive::new(&knobs(scenario));
         let every_hundred = (0..4).map(|_| {
-            drive.run(100);
+            (0..100).for_each(|_| step(&mut drive, is_hard));
             (state_hash(&drive.world), drive.packet_hash())
         });
         let hashes = every_hundred.collect();
@@ -80,10 +87,19 @@ fn a_brawl_with_deaths_and_births_is_the_same_on_any_number_of_threads() {
 #[test]
 fn any_number_of_threads_gives_the_same_state_and_the_same_packets() {
     for scenario in [Scenario::Towns, Scenario::Crowd, Scenario::Brawl] {
-        let one = hashes(scenario, 1);
+        let one = hashes(scenario, 1, false);
         for n_threads in [2, 3, 8] {
-            assert_eq!(hashes(scenario, n_threads), one, "{scenario:?} on {n_threads} threads");
+            assert_eq!(hashes(scenario, n_threads, false), one, "{scenario:?} on {n_threads} threads");
         }
+    }
+}
+
+#[test]
+fn a_day_of_load_shedding_is_the_same_on_any_number_of_threads() {
+    let one = hashes(Scenario::Towns, 1, true);
+    assert_ne!(one, hashes(Scenario::Towns, 1, false), "nothing was left out");
+    for n_threads in [2, 3] {
+        assert_eq!(hashes(Scenario::Towns, n_threads, true), one, "on {n_threads} threads");
     }
 }
 
@@ -116,10 +132,20 @@ fn joins_and_farewells_among_packets_are_the_same_on_any_number_of_threads() {
     }
 }
 
-/// Steps by one tick; in tick 20 every fifth connection breaks, so that those bodies leave 30 s later, all at once.
-fn step(drive: &mut Drive) {
+/// Steps by one tick, of a hard day if `is_hard`.
+fn step(drive: &mut Drive, is_hard: bool) {
     drive.step(|world, inputs| {
         let mut inputs = inputs.to_vec();
+        inputs.extend(level(world.now()).filter(|_| is_hard).map(Input::Shed));
+        tick(world, &inputs);
+    });
+}
+
+/// Steps by one tick; in tick 20 every fifth connection breaks, so that those bodies leave 30 s later, all at once.
+fn step_on(drive: &mut Drive, is_hard: bool) {
+    drive.step(|world, inputs| {
+        let mut inputs = inputs.to_vec();
+        inputs.extend(level(world.now()).filter(|_| is_hard).map(Input::Shed));
         if world.now() == 20 {
             let broken = (0..600).step_by(5).map(|n| Input::Detach { player: durable(n) });
             inputs.extend(broken);
@@ -128,12 +154,12 @@ fn step(drive: &mut Drive) {
     });
 }
 
-fn check_shuffled(scenario: Scenario, n_ticks: u32) {
+fn check_shuffled(scenario: Scenario, n_ticks: u32, is_hard: bool) {
     on_threads(1, || {
         let (mut plain, mut shuffled) = (Drive::new(&knobs(scenario)), Drive::new(&knobs(scenario)));
         for tick in 0..n_ticks {
-            step(&mut plain);
-            step(&mut shuffled);
+            step_on(&mut plain, is_hard);
+            step_on(&mut shuffled, is_hard);
             let hashes = (state_hash(&plain.world), state_hash(&shuffled.world));
             assert_eq!(hashes.0, hashes.1, "{scenario:?}: row order leaks in tick {}", tick + 1);
             order::shuffle(&mut shuffled.world, tick);
@@ -145,16 +171,21 @@ fn check_shuffled(scenario: Scenario, n_ticks: u32) {
 
 #[test]
 fn rows_shuffled_in_every_tick_give_the_same_state() {
-    check_shuffled(Scenario::Towns, 200);
-    check_shuffled(Scenario::Crowd, 200);
+    check_shuffled(Scenario::Towns, 200, false);
+    check_shuffled(Scenario::Crowd, 200, false);
 }
 
 #[test]
 fn rows_shuffled_while_casts_are_under_way_give_the_same_state() {
-    check_shuffled(Scenario::Brawl, 300);
+    check_shuffled(Scenario::Brawl, 300, false);
+}
+
+#[test]
+fn rows_shuffled_while_load_is_shed_give_the_same_state() {
+    check_shuffled(Scenario::Towns, 450, true);
 }
 
 #[test]
 fn rows_shuffled_while_bodies_leave_and_creatures_are_born_give_the_same_state() {
-    check_shuffled(Scenario::Crowd, 1_100); // long enough for handles of the gone to be given out again
+    check_shuffled(Scenario::Crowd, 1_100, false); // long enough for handles of the gone to be given out again
 }

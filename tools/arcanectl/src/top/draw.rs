@@ -125,6 +125,7 @@ fn people(picture: &Picture, trouble: Option<&str>) -> Line {
         (", attached ", picture.attached),
         (", creatures ", picture.creatures),
         (", connections ", picture.connections),
+        (", shed ", picture.shed_level),
     ] {
         line = line.add(Style::Dim, what).add(Style::Bold, count(n));
     }

@@ -26,6 +26,8 @@ fn busy() -> Picture {
         tick: Some(4_000_000_000.0),
         ticks_per_second: Some(30.0),
         uptime_seconds: Some(99.0 * 86_400.0 + 86_399.0),
+        shed_level: Some(12.0),
+        period_ms: Some(100.0),
         players: Some(20_000.0),
         attached: Some(20_000.0),
         creatures: Some(200_000.0),
