@@ -113,6 +113,15 @@ impl Report {
         if self.seconds_to_full_detail > FULL_DETAIL_S_MAX {
             missed.push(format!("full detail took {:.1} s", self.seconds_to_full_detail));
         }
+        if self.level == 0 {
+            missed.push("the zone was never overloaded".to_owned());
+        }
+        if self.inputs_sent_share < 0.95 {
+            missed.push(format!(
+                "only {:.0} % of the inputs were sent in time",
+                self.inputs_sent_share * 100.0
+            ));
+        }
         missed.extend(self.replay.flaw());
         self.missed = missed;
     }
@@ -245,12 +254,25 @@ impl Trial {
                 break;
             }
             slowness *= (BASE_LOAD / load).clamp(1.0 / GUESS_MAX, GUESS_MAX);
-            let text = (slowness as u64).to_string();
-            std::fs::write(self.dir.path().join(SLOWNESS), text).context("cannot slow the zone down")?;
+            self.write_slowness(slowness)?;
             load = self.load()?;
             eprintln!("slower by {:.1}: {:.0} % of the period", slowness / PLAIN, load * 100.0);
         }
+        let level = number(&self.status()?["shed"]["level"]);
+        if !(0.8 * BASE_LOAD_MIN..=1.2 * BASE_LOAD_MAX).contains(&load) || level != 0 {
+            let text = format!("no slowness was found: {:.0} % of the period on level {level}", load * 100.0);
+            return Err(Failure::Check(text).into());
+        }
         Ok((slowness, load))
+    }
+
+    /// In one step: the zone reads the file whenever it likes.
+    fn write_slowness(&self, slowness: f64) -> anyhow::Result<()> {
+        let (new, file) = (self.dir.path().join("slowness.new"), self.dir.path().join(SLOWNESS));
+        let text = (slowness as u64).to_string();
+        std::fs::write(&new, text)
+            .and_then(|()| std::fs::rename(&new, &file))
+            .context("cannot slow the zone down")
     }
 
     /// Twice as much comes as the zone can do.
@@ -292,8 +314,7 @@ impl Trial {
     /// For a moment the machine is slower still, so that every rung is needed.
     fn surge(&mut self, slowness: f64) -> anyhow::Result<()> {
         for slowness in [slowness * SURGE, slowness] {
-            let text = (slowness as u64).to_string();
-            std::fs::write(self.dir.path().join(SLOWNESS), text).context("cannot slow the zone down")?;
+            self.write_slowness(slowness)?;
             self.play(SETTLE * 2)?;
         }
         Ok(())

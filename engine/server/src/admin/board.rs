@@ -211,8 +211,10 @@ impl Board {
 
     /// The tick reported.
     pub fn handle_report(&mut self, report: TickReport) {
-        self.total.add(&report, self.period);
-        self.window.add(&report, self.period);
+        // A stretched tick may take longer.
+        let period = self.period.max(self.numbers.period);
+        self.total.add(&report, period);
+        self.window.add(&report, period);
         self.numbers = report.numbers.unwrap_or(self.numbers);
         self.last = Some(report);
     }

@@ -22,6 +22,8 @@ const OWN_TICKS: u64 = 4;
 /// Time on the wall over about so many while it grows: a neighbour's burst is over by then. It shrinks faster.
 const WALL_TICKS: u64 = 64;
 const WALL_TICKS_DOWN: u64 = 8;
+/// The longest tick is forgotten over about so many.
+const PEAK_TICKS: u64 = 128;
 /// Ticks between two steps up: those of the last step must show.
 const UP_TICKS: u32 = 2;
 /// From one step to the next one down, at least.
@@ -76,6 +78,8 @@ pub struct Governor {
     /// Smoothed, ns.
     own_ns: u64,
     wall_ns: u64,
+    /// The longest of the last ticks, own work: stretched ticks have room for it as well.
+    peak_ns: u64,
     /// Since the level changed.
     ticks: u32,
     ns: u64,
@@ -96,6 +100,7 @@ impl Governor {
             tick_ns: tick_ns.max(1),
             own_ns: 0,
             wall_ns: 0,
+            peak_ns: 0,
             ticks: 0,
             ns: 0,
             forget_ticks: 0,
@@ -106,9 +111,16 @@ impl Governor {
 
     /// A tick is over: says which level shall hold from the next one on, if it is another.
     pub fn handle_tick(&mut self, spent: &Spent) -> Option<u8> {
-        self.own_ns = smooth(self.own_ns, spent.own_ns, OWN_TICKS);
         // One tick counts for no more than a few: a machine that stood still for a minute is not slow.
-        let wall_ns = spent.wall_ns.min(4 * self.tick_ns);
+        let (own_ns, wall_ns) = (spent.own_ns.min(4 * self.tick_ns), spent.wall_ns.min(4 * self.tick_ns));
+        if own_ns > 2 * self.own_ns {
+            self.before_ns = None; // that was not the worth of a rung
+        }
+        self.own_ns = smooth(self.own_ns, own_ns, OWN_TICKS);
+        self.peak_ns = own_ns.max(self.peak_ns - self.peak_ns / PEAK_TICKS);
+        if self.load(self.own_ns, self.level) < LOW {
+            self.peak_ns = self.own_ns;
+        }
         let n_ticks = if wall_ns < self.wall_ns { WALL_TICKS_DOWN } else { WALL_TICKS };
         self.wall_ns = smooth(self.wall_ns, wall_ns, n_ticks);
         (self.ticks, self.ns) = (self.ticks + 1, self.ns + spent.period_ns.max(spent.wall_ns));
@@ -151,7 +163,10 @@ impl Governor {
     /// The lowest level with all rungs of detail given up on which ticks are long enough.
     fn stretched(&self) -> u8 {
         let levels = Rung::Ecology.level()..LEVEL_MAX;
-        levels.into_iter().find(|level| self.load(self.own_ns, *level) <= STRETCHED).unwrap_or(LEVEL_MAX)
+        let has_room = |level: &u8| {
+            self.load(self.own_ns, *level) <= STRETCHED && self.load(self.peak_ns, *level) <= 1_000
+        };
+        levels.into_iter().find(has_room).unwrap_or(LEVEL_MAX)
     }
 
     /// What the last step down did to the load is what its rung is worth.

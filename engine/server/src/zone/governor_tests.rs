@@ -114,3 +114,15 @@ fn one_long_tick_costs_one_rung_and_that_comes_back() {
     zone.run(1, 20);
     assert_eq!(zone.level, 0);
 }
+
+#[test]
+fn a_zone_that_stood_still_for_a_minute_does_not_stretch_its_ticks() {
+    let mut zone = Zone::new();
+    zone.run(10, 20);
+    let spent = Spent { wall_ns: 60_000 * MS, own_ns: 60_000 * MS, period_ns: TICK_NS };
+    zone.level = zone.governor.handle_tick(&spent).expect("a late tick is answered at once");
+    for _ in 0..40 {
+        zone.run(1, 20);
+        assert!(zone.level <= Rung::Ecology.level(), "level {}", zone.level);
+    }
+}

@@ -3,15 +3,15 @@
 //! and each client must hold who it should.
 //!
 //! What a client must hold is not one set: clients look every fourth tick, each at its own turn or when something
-//! jumps near them, and whoever is held counts a quarter nearer. So a set S in tick t is right when one of the ticks
+//! jumps near them, and whoever is held counts five sixths. So a set S in tick t is right when one of the ticks
 //! t - 3 to t explains it, as a look in that tick, by the positions of that tick:
 //!
 //! - **In by a margin.** Let k(e) be the weighted squared distance. Whoever is within 48 m and has at most 60 others
-//!   that may rank before is in S: those whose 0.75 k is not above the own k (they may be held, and it may not be),
+//!   that may rank before is in S: those whose 5/6 k is not above the own k (they may be held, and it may not be),
 //!   up to 56 m away, and those who hit or hunt the player. 60, because a threshold may accept 61 to 64. Whoever hits
 //!   or hunts the player within 48 m is in S. Whoever has died, or is not within 56 m any more, since that tick, may
 //!   be missing.
-//! - **Out by a margin.** Whoever is farther than 56 m, or has 64 others within 48 m whose k is below its own 0.75 k,
+//! - **Out by a margin.** Whoever is farther than 56 m, or has 64 others within 48 m whose k is below its own 5/6 k,
 //!   is not in S; threats are excepted.
 //! - In all of these each distance may be off by 250 mm, to the advantage of the engine: its index may round
 //!   positions, to steps of 128 mm at the coarsest.
@@ -62,7 +62,7 @@ impl Rank {
         let far = distance_mm(body.place(), own);
         let key = |mm: i64| mm * mm * weight;
         let enters = far + ROUNDING_MM <= i64::from(ENTER_MM);
-        let low = if is_threat { 0 } else { key((far - ROUNDING_MM).max(0)) * 3 / 4 };
+        let low = if is_threat { 0 } else { key((far - ROUNDING_MM).max(0)) * 5 / 6 };
         let high = if is_threat && enters { 0 } else { key(far + ROUNDING_MM) };
         Self { id: body.id, low, high, enters }
     }
