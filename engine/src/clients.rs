@@ -204,7 +204,10 @@ impl Visit<'_> {
         let shed = self.hall.setting.shed;
         let turn = Shed::turn(self.hall.columns.id[self.own.at()], tick);
         self.client.is_due |= self.hall.alarms.is_near(self.place);
-        if self.client.is_due || turn.is_multiple_of(interest::EVERY_TICKS) {
+        let is_turn = turn.is_multiple_of(interest::EVERY_TICKS);
+        // When searches are too dear, jumps near by must not ask for more of them than there would be without.
+        let waits = shed.has(Rung::Interest) && !is_turn && self.client.view.occupied != 0;
+        if !waits && (self.client.is_due || is_turn) {
             self.choose(turn, desk, search);
         }
         if self.player.own_changed {
@@ -227,7 +230,7 @@ impl Visit<'_> {
     fn regular(&self, turn: u32, is_bereft: bool, spared: &mut Spared) -> Option<u32> {
         let shed = self.hall.setting.shed;
         let every = shed.send_every();
-        let is_urgent = is_bereft || self.client.view.owes_own() || self.timeds.has_new();
+        let is_urgent = is_bereft || self.client.view.owes_own() || self.timeds.is_urgent();
         if is_urgent || turn.is_multiple_of(every) {
             return Some(turn / every);
         }

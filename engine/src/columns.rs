@@ -63,7 +63,7 @@ pub struct Columns {
     pub(crate) drawn: Drawn,
     /// Bit g: group g changed in this tick; and [`REPLACED`], [`LEAPT`].
     pub changed: Vec<u8>,
-    /// One bit per row: whether [`Columns::changed`] says anything. Small enough to stay near while clients are served.
+    /// One bit per row: whether [`Columns::changed`] says anything.
     pub any_changed: Vec<u64>,
     /// One bit per row: the occupant changed since the last publish.
     pub(crate) replaced: Vec<u64>,

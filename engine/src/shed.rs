@@ -145,13 +145,13 @@ impl Shed {
         if self.has(Rung::Interest) { INTEREST_TICKS } else { interest::EVERY_TICKS }
     }
 
-    /// A client's regular snapshots are so many ticks apart.
+    /// A client's regular snapshots are so many ticks apart: 10 or 5 per second, also when ticks are stretched.
     #[must_use]
     #[inline]
     pub fn send_every(&self) -> u32 {
         match (self.has(Rung::SendFive), self.has(Rung::SendTen)) {
-            (true, _) => self.ticks_per_second / 5,
-            (_, true) => self.ticks_per_second / 10,
+            (true, _) => (self.ticks_per_second * 100 / (5 * self.percent())).max(1),
+            (_, true) => (self.ticks_per_second * 100 / (10 * self.percent())).max(1),
             _ => 1,
         }
     }
@@ -199,8 +199,14 @@ impl Shed {
     #[must_use]
     #[inline]
     pub fn may_bear(&self, den: u32, now: u32) -> bool {
-        let is_catching_up = self.eased_at != 0 && now.wrapping_sub(self.eased_at) < CATCH_UP_TICKS;
-        !self.has(Rung::Ecology) && (!is_catching_up || now.wrapping_add(den).is_multiple_of(CATCH_UP_TICKS))
+        let is_turn = self.easing(now).is_none() || now.wrapping_add(den).is_multiple_of(CATCH_UP_TICKS);
+        !self.has(Rung::Ecology) && is_turn
+    }
+
+    /// Ticks since births go on, while those that waited come a few at a time.
+    pub(crate) fn easing(&self, now: u32) -> Option<u32> {
+        let since = now.wrapping_sub(self.eased_at);
+        (self.eased_at != 0 && since < CATCH_UP_TICKS).then_some(since)
     }
 
     /// Notes where players are, if it matters: by their bodies, whoever may be looking.

@@ -216,7 +216,7 @@ impl World {
             wakes: vec![u32::MAX; n_rows - n_players],
             by_durable: ByDurable::with_capacity_and_hasher(n_players, BuildHasherDefault::default()),
             free_player_rows: (0..config.players_max).rev().map(Row).collect(),
-            casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows),
+            casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows + n_players),
             shed: Shed::none(config.side_mm, config.ticks_per_second),
             scratch: Scratch::new(n_players, n_rows, n_casts, config.side_mm),
             counts: Counts::default(),

@@ -16,7 +16,7 @@ pub const IN_FLIGHT_STREAM: u8 = 6;
 /// Unacknowledged snapshots above which every second one is skipped.
 pub const SPAN_SLOW: u16 = 12;
 
-/// One client's slots, 288 bytes.
+/// One client's slots.
 #[derive(Clone, Debug)]
 pub struct View {
     /// Slots with an entity.
@@ -304,13 +304,6 @@ impl View {
     #[inline(always)]
     pub fn news_age(&self, number: u16, slot: u32) -> u32 {
         u32::from(number.wrapping_sub(u16::from(self.news_at[slot as usize % SLOTS]))) % RING as u32
-    }
-
-    /// Slots whose occupant the client has for certain, and as certainly nobody else.
-    #[must_use]
-    #[inline(always)]
-    pub fn settled(&self) -> u64 {
-        self.known & !self.news
     }
 
     /// Checks what always holds between ticks.

@@ -109,10 +109,11 @@ impl Timeds {
         u64::from(is_full)
     }
 
-    /// Whether something waits that no snapshot has held yet.
+    /// Whether something waits that no snapshot has held yet, or a copy that is due of what may hurt the client.
     #[must_use]
-    pub fn has_new(&self) -> bool {
-        self.events[..self.n].iter().any(|event| event.sequence.is_none())
+    pub fn is_urgent(&self) -> bool {
+        let pending = self.events[..self.n].iter().zip(&self.keys);
+        pending.into_iter().any(|(event, key)| event.sequence.is_none() || (*key < HIT_KEY && event.is_due()))
     }
 
     /// Drops what was acknowledged, and what has expired by `tick`; returns how many have. What was in lost snapshots

@@ -143,12 +143,16 @@ pub(crate) fn of_row(world: &World, at: usize) -> u32 {
     digest.word()
 }
 
-/// What will happen without anybody doing more about it: casts, what is left out from now on, and with `all` also births and the ids they get.
+/// What will happen without anybody doing more about it: casts, what is left out from now on, and with `all` also
+/// births and the ids they get.
 #[must_use]
 pub(crate) fn of_pending(world: &World, all: bool) -> u64 {
     let mut digest = Digest::default();
     if world.shed.level() > 0 {
         digest.add(world.shed.level().into());
+    }
+    if let Some(since) = world.shed.easing(world.now) {
+        digest.add(1 << 32 | u64::from(since));
     }
     world.casts().iter().for_each(|cast| add_cast(cast, &mut |word| digest.add(word)));
     if all {

@@ -10,6 +10,8 @@ pub const HEADER_BYTES: usize = 160;
 const MAGIC: [u8; 8] = *b"ARCNPLAY";
 /// Version of the layout in docs/replay.md.
 pub const FORMAT: u16 = 1;
+/// The smallest square that settings allow: in smaller ones there may be no free cell.
+const SIDE_MM_MIN: i32 = 64_000;
 /// Room for the name of a build.
 const BUILD_BYTES_MAX: usize = 63;
 
@@ -148,7 +150,7 @@ fn read_body(reader: &mut Bytes<'_>) -> Result<Header, Malformed> {
         mm if (low..=SIDE_MM_MAX).contains(&mm) => Ok(mm),
         _ => Err(Malformed::Bounds(what)),
     };
-    let side_mm = side(1, "the side")?;
+    let side_mm = side(SIDE_MM_MIN, "the side")?;
     let (spawn_radius_mm, den_radius_mm) = (side(0, "the spawn radius")?, side(0, "the den radius")?);
     let (players_max, creatures) = (reader.word("the players")?, reader.word("the creatures")?);
     let digest_every = reader.word("the rhythm of digests")?;

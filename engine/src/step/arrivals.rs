@@ -192,7 +192,10 @@ impl World {
     fn enter(&mut self, player: DurableId, place: Option<(i32, i32)>) -> Option<Row> {
         let row = self.free_player_rows.pop()?;
         let place = match place {
-            Some((x_mm, y_mm)) => self.walls.free_near(x_mm, y_mm),
+            Some((x_mm, y_mm)) => {
+                let last = self.config.side_mm - 1; // a stored place may be of a larger zone
+                self.walls.free_near(x_mm.clamp(0, last), y_mm.clamp(0, last))
+            }
             None => spawn_place(&crate::tick::setting!(self), player),
         };
         let health = self.content.class.health;

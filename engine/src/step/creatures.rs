@@ -224,7 +224,8 @@ fn step(mind: &mut Mind, mut body: Body<'_>, scene: &Scene<'_>, lane: &mut Lane)
             if scene.setting.shed.may_bear(mind.den, now) {
                 lane.reborn.push(body.row);
             } else {
-                lane.spared[Rung::Ecology as usize] += u64::from(mind.until == now);
+                let is_postponed = mind.until == now && scene.setting.shed.has(Rung::Ecology);
+                lane.spared[Rung::Ecology as usize] += u64::from(is_postponed);
             }
         }
         State::Corpse | State::Gone => {}

@@ -118,7 +118,7 @@ impl Governor {
         }
         self.own_ns = smooth(self.own_ns, own_ns, OWN_TICKS);
         self.peak_ns = own_ns.max(self.peak_ns - self.peak_ns / PEAK_TICKS);
-        if self.load(self.own_ns, self.level) < LOW {
+        if self.load(self.own_ns, 0) < LOW {
             self.peak_ns = self.own_ns;
         }
         let n_ticks = if wall_ns < self.wall_ns { WALL_TICKS_DOWN } else { WALL_TICKS };
