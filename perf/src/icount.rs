@@ -5,7 +5,7 @@
 //! Source: docs/PERFORMANCE.md "perf icount".
 
 mod baseline;
-mod callgrind;
+pub(crate) mod callgrind;
 pub(crate) mod load;
 
 use crate::Failure;

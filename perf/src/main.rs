@@ -69,6 +69,9 @@ enum Command {
     /// What `icount` counts; not for people.
     #[command(hide = true)]
     Counted(icount::load::Args),
+    /// What `net --instructions` counts; not for people.
+    #[command(hide = true)]
+    CountedNet(net::counted::Args),
     /// One process of a measurement; not for people.
     #[command(hide = true)]
     Part(part::Args),
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Icount(args) => icount::run(&args),
         Command::Scale(args) => scale::run(&args),
         Command::Counted(args) => icount::load::run(&args),
+        Command::CountedNet(args) => net::counted::run(&args),
         Command::Part(args) => part::run(&args),
     };
     match result {

@@ -228,3 +228,26 @@ fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
         assert!(said(&output).contains(sentence), "perf {words}: {}", said(&output));
     }
 }
+
+#[test]
+fn the_transport_is_counted_and_its_handshakes_cost_little_more_than_in_memory() {
+    let quic = figures("net --instructions --clients 16 --json");
+    assert_eq!(
+        (number(&quic, "packets_out_per_client_tick"), number(&quic, "standalone_acks_per_tick")),
+        (1.0, 0.0)
+    );
+    let bounds = [
+        ("instructions_per_client_tick", 2_000.0, 60_000.0),
+        ("handshake_ratio", 0.9, 1.15),
+        ("client_standalone_acks_per_tick", 0.0, 0.1),
+        // quinn-proto's own connection is six KiB, its keys and queues are as much again.
+        ("live_bytes_per_connection", 8_000.0, 24_576.0),
+    ];
+    for (name, low, high) in bounds {
+        let n = number(&quic, name);
+        assert!(low <= n && n <= high, "{name} = {n}, not in {low}..{high}: {quic}");
+    }
+    let websocket = figures("net --instructions --transport websocket --clients 16 --json");
+    let held = number(&websocket, "live_bytes_per_connection");
+    assert!((200.0..=4_096.0).contains(&held), "{held} bytes per WebSocket: {websocket}");
+}

@@ -21,8 +21,8 @@ pub(crate) struct Budget {
     rate: u32,
     filled_at: Instant,
     grown_at: Instant,
-    /// Packets the path had lost at the last visit.
-    lost_packets: u64,
+    /// Packets the path had lost at the last visit, while something waits.
+    lost_packets: Option<u64>,
 }
 
 impl Budget {
@@ -32,7 +32,7 @@ impl Budget {
             rate: RATE_START,
             filled_at: now,
             grown_at: now,
-            lost_packets: 0,
+            lost_packets: None,
         }
     }
 
@@ -57,12 +57,14 @@ impl Budget {
         self.tokens = self.tokens.saturating_sub(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
-    /// The path has lost `total` packets since its start. To be told at every visit: what was lost while nothing
-    /// waited is no reason to send the next record slower.
-    pub(crate) fn handle_lost_total(&mut self, now: Instant, total: u64, something_waits: bool) {
-        let grew = total > self.lost_packets;
-        self.lost_packets = total;
-        if grew && something_waits {
+    /// Nothing waits: what is lost from now on is no reason to send the next record slower.
+    pub(crate) fn handle_quiet(&mut self) {
+        self.lost_packets = None;
+    }
+
+    /// Something waits, and the path has lost `total` packets since its start.
+    pub(crate) fn handle_lost_total(&mut self, now: Instant, total: u64) {
+        if self.lost_packets.replace(total).is_some_and(|before| total > before) {
             self.handle_loss(now);
         }
     }
@@ -221,12 +223,13 @@ mod tests {
     fn only_what_is_lost_while_a_record_waits_slows_the_budget() {
         let start = Instant::now();
         let mut budget = Budget::new(start);
-        budget.handle_lost_total(start, 40, false);
-        budget.handle_lost_total(start, 40, true);
+        budget.handle_lost_total(start, 10);
+        budget.handle_quiet();
+        budget.handle_lost_total(start, 40);
         assert_eq!(budget.rate, RATE_START);
-        budget.handle_lost_total(start, 41, true);
+        budget.handle_lost_total(start, 41);
         assert_eq!(budget.rate, RATE_START / 2);
-        budget.handle_lost_total(start, 41, true);
+        budget.handle_lost_total(start, 41);
         assert_eq!(budget.rate, RATE_START / 2);
     }
 

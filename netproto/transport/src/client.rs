@@ -4,7 +4,7 @@
 //! [`Clients::wait`]. Acknowledgements ride on the datagrams of a flush; handshakes and records are driven
 //! whenever `wait` or `receive` runs.
 mod drive;
-mod pin;
+pub(crate) mod pin;
 mod quic;
 mod ws;
 
@@ -59,6 +59,16 @@ pub struct Target {
     pub pin: Option<[u8; 32]>,
     /// Must be the server's.
     pub wire_major: u16,
+}
+
+/// What the QUIC connections have sent, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounters {
+    /// UDP datagrams.
+    pub udp_out: u64,
+    /// Of these, those after the handshake that carried neither a datagram nor a record: in steady play this stays
+    /// nearly still.
+    pub standalone_acks: u64,
 }
 
 /// Why a connection was not even tried.
@@ -151,6 +161,7 @@ pub struct Clients {
     hasty: Vec<u32>,
     /// No connection is due before this.
     next_timer: Option<Instant>,
+    counters: ClientCounters,
 }
 
 impl Clients {
@@ -174,6 +185,7 @@ impl Clients {
             events: VecDeque::new(),
             hasty: Vec::new(),
             next_timer: None,
+            counters: ClientCounters::default(),
         })
     }
 
@@ -371,6 +383,11 @@ impl Clients {
             Some(Wire::Quic(quic)) => quic.queued_bytes(),
             _ => 0,
         }
+    }
+
+    /// What was sent so far.
+    pub fn counters(&self) -> ClientCounters {
+        self.counters
     }
 
     /// Connections open or opening.

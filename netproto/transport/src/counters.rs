@@ -70,6 +70,8 @@ counters! {
     closed_silence,
     /// Packets that carried neither frame nor record: in steady play this stays still.
     standalone_acks,
+    /// Visits of send passes and the door: who has nothing to send and nothing due gets none.
+    send_visits,
     /// Packets dropped by the kernel because our receive buffer was full (SO_RXQ_OVFL).
     drops_kernel,
     /// Datagrams that belong to no connection or do not parse.

@@ -4,6 +4,7 @@
 //! holds a pointer into itself.
 #![allow(unsafe_code)]
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -62,23 +63,21 @@ impl ReceiveBatch {
     /// `WouldBlock` when the socket is empty; other kinds as the kernel says.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         self.arrived.clear();
-        // SAFETY: all three are plain C structures for which all-zero bytes are a valid value.
-        let (mut names, mut iovecs, mut headers) = unsafe {
-            (
-                std::mem::zeroed::<[libc::sockaddr_storage; BATCH]>(),
-                std::mem::zeroed::<[libc::iovec; BATCH]>(),
-                std::mem::zeroed::<[libc::mmsghdr; BATCH]>(),
-            )
-        };
-        let mut controls = [Control([0; CONTROL_BYTES]); BATCH];
+        // Names and controls are the kernel's to fill; clearing 14 KiB per call would cost more than the call's entry.
+        let mut names = [const { MaybeUninit::<libc::sockaddr_storage>::uninit() }; BATCH];
+        let mut controls = [const { MaybeUninit::<Control>::uninit() }; BATCH];
+        let nothing = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+        let mut iovecs = [nothing; BATCH];
+        // SAFETY: a plain C structure for which all-zero bytes are a valid value.
+        let mut headers = unsafe { std::mem::zeroed::<[libc::mmsghdr; BATCH]>() };
         for (i, chunk) in self.bytes.chunks_exact_mut(RECEIVE_BYTES).enumerate() {
             iovecs[i] = libc::iovec { iov_base: chunk.as_mut_ptr().cast(), iov_len: RECEIVE_BYTES };
             let header = &mut headers[i].msg_hdr;
             header.msg_iov = &raw mut iovecs[i];
             header.msg_iovlen = 1;
-            header.msg_name = (&raw mut names[i]).cast();
+            header.msg_name = names[i].as_mut_ptr().cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_control = controls[i].0.as_mut_ptr().cast();
+            header.msg_control = controls[i].as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES as _;
         }
         // SAFETY: `headers` holds BATCH entries whose pointers lead to live, distinct buffers of the stated
@@ -95,10 +94,10 @@ impl ReceiveBatch {
         if n < 0 {
             return Err(io::Error::last_os_error());
         }
-        for (header, name) in headers.iter().zip(&names).take(n as usize) {
+        for header in headers.iter().take(n as usize) {
             self.arrived.push(Arrived {
                 len: (header.msg_len as usize).min(RECEIVE_BYTES),
-                from: read_name(name),
+                from: read_name(&header.msg_hdr),
                 truncated: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 control: read_control(&header.msg_hdr),
             });
@@ -118,18 +117,24 @@ impl ReceiveBatch {
     }
 }
 
-fn read_name(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    match i32::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says that the kernel wrote a sockaddr_in, and a sockaddr_storage is at least
-            // as large and as strictly aligned.
-            let v4 = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_in>() };
+/// Who sent it, as far as the kernel has said: it sets msg_namelen to what it wrote.
+fn read_name(header: &libc::msghdr) -> Option<SocketAddr> {
+    let has = |bytes: usize| header.msg_namelen as usize >= bytes;
+    if !has(size_of::<libc::sa_family_t>()) {
+        return None;
+    }
+    // SAFETY: the buffer is as long and as strictly aligned as any address, and the kernel has written its family.
+    let family = unsafe { header.msg_name.cast::<libc::sa_family_t>().read() };
+    match i32::from(family) {
+        libc::AF_INET if has(size_of::<libc::sockaddr_in>()) => {
+            // SAFETY: as above; the kernel has written a whole sockaddr_in.
+            let v4 = unsafe { header.msg_name.cast::<libc::sockaddr_in>().read() };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             Some(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(v4.sin_port))))
         }
-        libc::AF_INET6 => {
+        libc::AF_INET6 if has(size_of::<libc::sockaddr_in6>()) => {
             // SAFETY: as above, for sockaddr_in6.
-            let v6 = unsafe { &*std::ptr::from_ref(name).cast::<libc::sockaddr_in6>() };
+            let v6 = unsafe { header.msg_name.cast::<libc::sockaddr_in6>().read() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
             // The flow label is the sender's business; keeping it would make one peer look like many.
             Some(SocketAddr::V6(SocketAddrV6::new(ip, u16::from_be(v6.sin6_port), 0, v6.sin6_scope_id)))
@@ -287,7 +292,7 @@ fn send_some(socket: BorrowedFd<'_>, packets: &[Packet]) -> io::Result<usize> {
             std::mem::zeroed::<[libc::mmsghdr; BATCH]>(),
         )
     };
-    let mut controls = [Control([0; CONTROL_BYTES]); BATCH];
+    let mut controls = [const { MaybeUninit::<Control>::uninit() }; BATCH];
     for (i, packet) in packets.iter().enumerate() {
         iovecs[i] =
             libc::iovec { iov_base: packet.bytes.as_ptr().cast_mut().cast(), iov_len: packet.bytes.len() };
@@ -297,7 +302,7 @@ fn send_some(socket: BorrowedFd<'_>, packets: &[Packet]) -> io::Result<usize> {
         header.msg_iov = &raw mut iovecs[i];
         header.msg_iovlen = 1;
         if let Some(from) = packet.from {
-            header.msg_control = controls[i].0.as_mut_ptr().cast();
+            header.msg_control = controls[i].write(Control([0; CONTROL_BYTES])).0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES as _;
             write_source(header, from);
         }

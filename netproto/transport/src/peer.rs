@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 /// How long a refused peer has to fetch its refusal, and a closing WebSocket to say goodbye.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
+/// Acknowledgements wait so long for a frame to carry them. A tick later than this is still within the 100 ms that
+/// we announce (`settings`), down to 20 ticks per second.
+pub(crate) const ACK_PATIENCE: Duration = Duration::from_millis(50);
+
 /// How far a peer has come. The door serves the stages before and beside `Admitted`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -51,6 +55,10 @@ pub(crate) struct Head {
     pub(crate) unread: bool,
     /// Frame of this tick: a range of the outbox, empty for none.
     pub(crate) frame: Range<usize>,
+    /// When the oldest packet came that no packet of ours has acknowledged yet.
+    pub(crate) owes_since: Option<Instant>,
+    /// Until when the timers of records that have left are honoured.
+    pub(crate) careful_until: Option<Instant>,
     /// When the link wants to be visited even if nothing happens.
     pub(crate) timer: Option<Instant>,
     /// When the present stage must be over.
@@ -70,6 +78,8 @@ impl Head {
             touched: false,
             unread: false,
             frame: 0..0,
+            owes_since: None,
+            careful_until: None,
             timer: None,
             stage_until: None,
             addr,
@@ -143,6 +153,18 @@ impl Head {
         self.touched || self.unread
     }
 
+    /// A record has left lately: its retransmission timers and acknowledgements are on time.
+    pub(crate) fn is_careful(&self, now: Instant) -> bool {
+        self.careful_until.is_some_and(|until| now < until)
+    }
+
+    /// Nothing but acknowledgements can be waiting, and these may wait for the next frame.
+    fn is_patient(&self, now: Instant) -> bool {
+        self.stage == Stage::Admitted
+            && !self.is_careful(now)
+            && self.owes_since.is_some_and(|since| now < since + ACK_PATIENCE)
+    }
+
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         past(self.timer) || past(self.stage_until)
@@ -174,10 +196,16 @@ impl Slot {
 
     /// Sends what waits, then runs timers. A panic ends this peer and nobody else.
     pub(crate) fn send(&mut self, lane: &mut Lane, pass: &Pass<'_>) {
-        let waits = self.head.touched || !self.head.frame.is_empty() || !self.head.records.is_empty();
-        if !waits && !self.head.is_due(pass.now) {
-            return;
+        let carries = !self.head.frame.is_empty() || !self.head.records.is_empty();
+        if !carries && !self.head.is_due(pass.now) {
+            let is_idle = !self.head.touched && self.head.owes_since.is_none();
+            // What has come was taken in; its acknowledgement waits for a frame, or until it is due.
+            if is_idle || self.head.is_patient(pass.now) {
+                self.head.touched = false;
+                return;
+            }
         }
+        lane.counters.send_visits += 1;
         self.guard(lane, |slot, lane| {
             if !matches!(slot.head.stage, Stage::Refusing | Stage::Closing) && slot.head.is_too_slow(pass) {
                 let queued_bytes = slot.head.records.len();

@@ -5,7 +5,8 @@
 use crate::budget::RecordReader;
 use crate::event::{CloseCode, CloseReason, Link, PeerStats, shorten};
 use crate::lane::{Lane, Pass};
-use crate::peer::{Head, Stage};
+use crate::limits::UDP_BYTES;
+use crate::peer::{ACK_PATIENCE, Head, Stage};
 use bytes::Bytes;
 use quinn_proto::{
     Connection, ConnectionError, ConnectionEvent, ConnectionHandle, Dir, ReadError, Side, StreamEvent,
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 const TIMER_GRACE: Duration = Duration::from_millis(250);
 /// After a record has left, its retransmission timers are honoured on time for so long.
 const RECORD_CARE: Duration = Duration::from_secs(1);
+/// More than any control frame needs.
+const ROOM_LEFT: usize = 64;
 /// Packets for one peer in one visit; the budget's burst is 14.
 const PACKETS_PER_VISIT: usize = 32;
 /// TLS alert 120, no_application_protocol, as a QUIC error. Source: RFC 9001 section 4.8.
@@ -36,7 +39,6 @@ pub(crate) struct QuicPeer {
     readable: bool,
     /// The last record was written and the stream finished.
     finished: bool,
-    careful_until: Option<Instant>,
 }
 
 impl QuicPeer {
@@ -49,7 +51,6 @@ impl QuicPeer {
             open: false,
             readable: false,
             finished: false,
-            careful_until: None,
         }
     }
 
@@ -195,14 +196,21 @@ impl QuicPeer {
 
     pub(crate) fn send(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
         let framed = self.write_frame(head, lane, pass);
-        let lost = self.conn.stats().path.lost_packets;
-        head.budget.handle_lost_total(pass.now, lost, !head.records.is_empty());
+        if head.records.is_empty() {
+            head.budget.handle_quiet();
+        } else {
+            // A copy of 600 bytes: not for everybody in every tick.
+            head.budget.handle_lost_total(pass.now, self.conn.stats().path.lost_packets);
+        }
         let recorded = self.write_records(head, pass);
         if recorded {
-            self.careful_until = Some(pass.now + RECORD_CARE);
+            head.careful_until = Some(pass.now + RECORD_CARE);
         }
-        self.transmit(lane, pass, framed || recorded, recorded);
-        self.run_timers(head, lane, pass);
+        let owes = head.owes_since.take();
+        let n = self.transmit(lane, pass, framed || recorded, recorded);
+        // Whoever got a packet got the acknowledgements with it; others must not wait beyond what we announced.
+        let is_owed = n == 0 && owes.is_some_and(|since| since + ACK_PATIENCE <= pass.now);
+        self.run_timers(head, lane, pass, is_owed);
         self.poll_endpoint(head, lane);
     }
 
@@ -248,12 +256,13 @@ impl QuicPeer {
         wrote
     }
 
-    /// Every packet the connection wants to send now. At least one call per visit even if nothing was written:
-    /// "two packets came, acknowledge now" sets no timer.
-    fn transmit(&mut self, lane: &mut Lane, pass: &Pass<'_>, carries: bool, keep: bool) {
+    /// Every packet the connection wants to send now, and how many these were. At least one call per visit even if
+    /// nothing was written: "two packets came, acknowledge now" sets no timer.
+    fn transmit(&mut self, lane: &mut Lane, pass: &Pass<'_>, carries: bool, keep: bool) -> usize {
+        let is_frame = carries && !keep;
         let mut carries = carries;
-        for _ in 0..PACKETS_PER_VISIT {
-            let Some(transmit) = self.conn.poll_transmit(pass.now, 1, lane.batch.slot()) else { return };
+        for n in 0..PACKETS_PER_VISIT {
+            let Some(transmit) = self.conn.poll_transmit(pass.now, 1, lane.batch.slot()) else { return n };
             lane.batch.commit(transmit.destination, transmit.src_ip, keep);
             if !std::mem::replace(&mut carries, keep) && !self.conn.is_handshaking() {
                 lane.counters.standalone_acks += 1;
@@ -261,12 +270,17 @@ impl QuicPeer {
             if lane.batch.is_full() {
                 lane.flush(pass.udp);
             }
+            // A packet takes all that fits. When a frame's has room left, nothing else was waiting, and to be told so
+            // costs a tenth of the packet. Probes beyond the first one go with the next frame.
+            if is_frame && transmit.size + ROOM_LEFT <= usize::from(UDP_BYTES) {
+                return n + 1;
+            }
         }
+        PACKETS_PER_VISIT
     }
 
-    fn run_timers(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
-        let careful = self.careful_until.is_some_and(|until| pass.now < until);
-        let relaxed = head.stage == Stage::Admitted && !careful;
+    fn run_timers(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>, is_owed: bool) {
+        let relaxed = head.stage == Stage::Admitted && !head.is_careful(pass.now) && !is_owed;
         let grace = if relaxed { TIMER_GRACE } else { Duration::ZERO };
         // Twice: a timer may arm another one that is due already.
         for _ in 0..2 {
@@ -277,6 +291,7 @@ impl QuicPeer {
             self.poll(head, lane, pass);
             self.transmit(lane, pass, false, false);
         }
+        let grace = if is_owed { TIMER_GRACE } else { grace };
         head.timer = self.conn.poll_timeout().map(|at| at + grace);
     }
 }

@@ -1,6 +1,9 @@
 //! A UDP socket with nothing on top: the same batches as [`crate::Server`], no TLS, no connections.
 //!
-//! It is the floor that measurements compare the transport with, and has no place in a game.
+//! It is the floor that measurements compare the transport with, and has no place in a game. [`pair`] is the same for
+//! handshakes.
+pub mod pair;
+
 use crate::mmsg::{BATCH, ReceiveBatch, SendBatch};
 use crate::socket;
 use std::io;

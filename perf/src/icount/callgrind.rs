@@ -12,43 +12,43 @@ use std::process::Command;
 
 /// Instructions, by function.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Profile {
+pub(crate) struct Profile {
     /// Which of the files of one run this is, from 1; the last one is written when the program ends.
-    pub(super) part: u32,
+    pub(crate) part: u32,
     /// All that was counted.
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// With all that they call, by name. A function that calls itself is counted once per call.
-    pub(super) inclusive: BTreeMap<String, u64>,
+    pub(crate) inclusive: BTreeMap<String, u64>,
 }
 
 impl Profile {
     /// Instructions of the functions whose name ends like this, with all that they call.
-    pub(super) fn of(&self, name: &str) -> u64 {
+    pub(crate) fn of(&self, name: &str) -> u64 {
         self.inclusive.iter().filter(|(each, _)| each.ends_with(name)).map(|(_, n)| n).sum()
     }
 }
 
 /// What a run under callgrind gave.
-pub(super) struct Counted {
+pub(crate) struct Counted {
     /// What the program said.
-    pub(super) stdout: String,
+    pub(crate) stdout: String,
     /// Its files, in the order of their parts.
-    pub(super) profiles: Vec<Profile>,
+    pub(crate) profiles: Vec<Profile>,
 }
 
 /// Which functions are of interest.
-pub(super) struct Functions<'a> {
+pub(crate) struct Functions<'a> {
     /// Instructions count only within these.
-    pub(super) counted: &'a [&'a str],
+    pub(crate) counted: &'a [&'a str],
     /// Whenever this one is called, what was counted goes to a file of its own.
-    pub(super) mark: &'a str,
+    pub(crate) mark: &'a str,
 }
 
 /// Runs a program under callgrind; its files are kept in `room` while it runs.
 ///
 /// # Errors
 /// When there is no valgrind, the program fails, or a file cannot be read.
-pub(super) fn run(
+pub(crate) fn run(
     program: &Path,
     args: &[OsString],
     functions: &Functions<'_>,

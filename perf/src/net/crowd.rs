@@ -54,6 +54,13 @@ impl Crowd {
     }
 }
 
+impl Crowd {
+    /// Packets of the clients that carried neither input nor hello, since the start.
+    pub(crate) fn n_standalone_acks(&self) -> u64 {
+        self.clients.counters().standalone_acks
+    }
+}
+
 impl Load for Crowd {
     fn send(&mut self, client: usize, _due: Instant) {
         self.clients.send_datagram(self.conns[client], &self.input);

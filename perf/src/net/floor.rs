@@ -55,7 +55,8 @@ fn used() -> anyhow::Result<Use> {
     Ok(Use { cpu_ns: jobs::sys::process_cpu_ns(), ..Use::of(std::process::id())? })
 }
 
-fn here() -> SocketAddr {
+/// Any port of this machine.
+pub(crate) fn here() -> SocketAddr {
     ([127, 0, 0, 1], 0).into()
 }
 

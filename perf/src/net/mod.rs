@@ -5,8 +5,10 @@
 //!
 //! Source: docs/PERFORMANCE.md "perf net".
 
+pub(crate) mod counted;
 pub(crate) mod crowd;
 pub(crate) mod floor;
+mod instructions;
 pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod server;
@@ -76,6 +78,9 @@ pub(crate) struct Args {
     /// Pairs of a window of the floor and one of the transport, in turn.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=99))]
     pairs: u16,
+    /// Counts instructions of ticks and handshakes instead of measuring time, under callgrind. Take some 100 clients.
+    #[arg(long)]
+    instructions: bool,
     /// Prints one line of JSON only.
     #[arg(long)]
     json: bool,
@@ -100,6 +105,9 @@ pub(crate) struct Shape {
 
 /// Measures and prints.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    if args.instructions {
+        return instructions::run(args);
+    }
     let cores = machine::two_cores()?;
     let stop = Stop::on_signals()?;
     set_affinity(&[cores.server]).context("cannot use the first core")?;
@@ -155,6 +163,8 @@ pub(crate) struct Mark {
     pub(crate) n_peers: u64,
     /// Packets that carried no payload.
     pub(crate) n_standalone_acks: u64,
+    /// Bytes that its main thread asked for and holds.
+    pub(crate) live_bytes: i64,
     /// UDP datagrams out.
     pub(crate) n_udp_out: u64,
     /// UDP datagrams in.
@@ -172,6 +182,7 @@ impl Mark {
             n_in: self.n_in - earlier.n_in,
             n_peers: self.n_peers,
             n_standalone_acks: self.n_standalone_acks - earlier.n_standalone_acks,
+            live_bytes: self.live_bytes,
             n_udp_out: self.n_udp_out - earlier.n_udp_out,
             n_udp_in: self.n_udp_in - earlier.n_udp_in,
         }

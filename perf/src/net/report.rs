@@ -21,6 +21,9 @@ pub(crate) struct Report {
     rss_kib_per_connection: f64,
     handshakes_per_cpu_second: f64,
     standalone_acks_per_tick: f64,
+    client_standalone_acks_per_tick: f64,
+    live_bytes_per_connection: f64,
+    core_share: f64,
     payload_bytes: u16,
     input_bytes: u16,
     seconds: u64,
@@ -73,6 +76,7 @@ impl Report {
         let user_us = wire_us.value * of_wire(|wire| wire.server.used.user_share()).value;
         let per_out = |wire: &Window, n: u64| n as f64 / wire.server.n_out.max(1) as f64;
         let last = counted.last().map_or(0, |(_, wire)| wire.server.rss_kib);
+        let live = counted.last().map_or(0, |(_, wire)| wire.server.live_bytes);
         let lowest = |at: usize| Middle::of(counted, |(_, wire)| wire.shares()[at]).range.min;
         Ok(Self {
             transport: shape.transport,
@@ -87,6 +91,9 @@ impl Report {
             handshakes_per_cpu_second: birth.n_clients as f64 * 1e9 / birth.cpu_ns.max(1) as f64,
             standalone_acks_per_tick: Middle::of(counted, |(_, w)| per_out(w, w.server.n_standalone_acks))
                 .value,
+            client_standalone_acks_per_tick: Middle::of(counted, |(_, w)| per_out(w, w.n_client_acks)).value,
+            live_bytes_per_connection: (live - birth.live_bytes) as f64 / f64::from(shape.n_clients),
+            core_share: of_wire(Window::core_share).value,
             payload_bytes: shape.payload_bytes,
             input_bytes: shape.input_bytes,
             seconds: shape.seconds,
@@ -130,14 +137,21 @@ impl Report {
         println!("  UDP floor    {:.2} us ({:.2} to {:.2})", self.floor_us, floor.min, floor.max);
         println!("  ratio        {:.2} ({:.2} to {:.2})", self.ratio_to_floor, ratio.min, ratio.max);
         println!(
-            "  per client   {:.1} KiB, {:.4} packets without payload per tick; {:.0} handshakes per CPU second",
-            self.rss_kib_per_connection, self.standalone_acks_per_tick, self.handshakes_per_cpu_second
+            "  per client   {:.1} KiB, of these {:.1} asked for; {:.0} handshakes per CPU second",
+            self.rss_kib_per_connection,
+            self.live_bytes_per_connection / 1024.0,
+            self.handshakes_per_cpu_second
         );
         println!(
-            "  delivered    {:.0} payloads and {:.0} inputs per second; at least {:.1} % of inputs in time",
+            "  alone        {:.4} packets without cargo per tick from the server, {:.4} from the client",
+            self.standalone_acks_per_tick, self.client_standalone_acks_per_tick
+        );
+        println!(
+            "  delivered    {:.0} payloads and {:.0} inputs per second; at least {:.1} % of inputs in time; {:.0} % of a core",
             self.payloads_per_second,
             self.inputs_per_second,
-            self.inputs_sent_share * 100.0
+            self.inputs_sent_share * 100.0,
+            self.core_share * 100.0
         );
         println!(
             "  machine      {}; {:.1} ms of waiting for the core, {:.0} ms stolen, {} pairs did not count",

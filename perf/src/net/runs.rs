@@ -45,6 +45,8 @@ pub(crate) struct Birth {
     pub(crate) cpu_ns: u64,
     /// Memory of the server before the first.
     pub(crate) rss_kib: u64,
+    /// What it had asked for by then and held.
+    pub(crate) live_bytes: i64,
 }
 
 /// What one window has shown.
@@ -56,6 +58,8 @@ pub(crate) struct Window {
     pub(crate) sent: Sent,
     /// Payloads that reached clients.
     pub(crate) n_received: u64,
+    /// Packets of the clients that carried nothing.
+    pub(crate) n_client_acks: u64,
     /// How long it was.
     pub(crate) seconds: f64,
 }
@@ -69,12 +73,20 @@ impl Window {
     /// Why this window does not count; nothing if it does.
     pub(crate) fn flaw(&self) -> Option<String> {
         let [sent, inputs, frames] = self.shares();
+        let core = self.core_share() * 100.0;
         let low = |what: &str, share: f64| {
-            (share < SHARE_MIN).then(|| format!("{:.1} % of {what}, not 95 %", share * 100.0))
+            let share = share * 100.0;
+            (share < SHARE_MIN * 100.0)
+                .then(|| format!("{share:.1} % of {what}, not 95 %; the server used {core:.0} % of its core"))
         };
         low("inputs were sent in time", sent)
             .or_else(|| low("inputs were delivered", inputs))
             .or_else(|| low("payloads were delivered", frames))
+    }
+
+    /// CPU time of the server by the clock: near 1 the server is the limit, far below it the load or the machine.
+    pub(crate) fn core_share(&self) -> f64 {
+        self.server.used.cpu_ns as f64 / 1e9 / self.seconds
     }
 
     /// Inputs sent in time of those due; inputs delivered of those due; payloads delivered of those sent.
@@ -120,6 +132,7 @@ impl Side {
             n_clients: after.n_peers,
             cpu_ns: after.since(&before).used.cpu_ns,
             rss_kib: before.rss_kib,
+            live_bytes: before.live_bytes,
         };
         side.process.tell("go")?;
         side.process.pause();
@@ -153,14 +166,16 @@ impl Side {
         self.drive(&mut schedule, WARM_UP)?;
         // Read before the process is asked: it answers at the begin of a tick, just before it sends again.
         let (asked, sent, n_received) = (Instant::now(), schedule.sent, self.n_received());
+        let n_acks = self.n_client_acks();
         let before = self.mark(Duration::ZERO, &mut schedule)?;
         let begun = Instant::now();
         let until = asked + Duration::from_secs(shape.seconds);
         self.drive(&mut schedule, until.saturating_duration_since(begun))?;
         let (sent, n_received) = (schedule.sent.since(&sent), self.n_received() - n_received);
+        let n_client_acks = self.n_client_acks() - n_acks;
         let after = self.mark(Duration::ZERO, &mut schedule)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let window = Window { server: after.since(&before), sent, n_received, seconds };
+        let window = Window { server: after.since(&before), sent, n_received, n_client_acks, seconds };
         self.drive(&mut Schedule::idle(&self.stop), AFTERMATH)?;
         self.process.pause();
         Ok(window)
@@ -185,6 +200,13 @@ impl Side {
         match &mut self.clients {
             Clients::Raw(crowd) => schedule.run(crowd, until),
             Clients::Wire(crowd) => schedule.run(&mut **crowd, until),
+        }
+    }
+
+    fn n_client_acks(&self) -> u64 {
+        match &self.clients {
+            Clients::Raw(_) => 0,
+            Clients::Wire(crowd) => crowd.n_standalone_acks(),
         }
     }
 
@@ -254,7 +276,7 @@ mod tests {
 
     fn window(in_time: u64, n_in: u64, n_received: u64) -> Window {
         let server = Mark { n_out: 100, n_in, ..Mark::default() };
-        Window { server, sent: Sent { due: 100, in_time }, n_received, seconds: 1.0 }
+        Window { server, sent: Sent { due: 100, in_time }, n_received, n_client_acks: 0, seconds: 1.0 }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::{Mark, Shape};
 use crate::child::{orders, say};
+use crate::counting::live_bytes;
 use crate::machine::{Use, rss_kib};
 use crate::net::Ready;
 use anyhow::Context;
@@ -85,6 +86,7 @@ impl Wire {
             n_in: counters.datagrams_in,
             n_peers: self.peers.iter().flatten().count() as u64,
             n_standalone_acks: counters.standalone_acks,
+            live_bytes: live_bytes(),
             n_udp_out: counters.udp_out,
             n_udp_in: counters.udp_in,
         })

@@ -1,6 +1,6 @@
 //! What the calls of [`Clients`] have in common: sockets in, connections driven, sockets out.
 use super::quic::QuicConn;
-use super::{ClientEvent, ClientSocket, Clients, NOBODY, Wire, earliest};
+use super::{ClientCounters, ClientEvent, ClientSocket, Clients, NOBODY, Wire, earliest};
 use crate::mmsg::{BATCH, SendBatch};
 use bytes::BytesMut;
 use mio::Token;
@@ -122,7 +122,7 @@ impl Clients {
 
     /// Sends what one connection has, runs its timers, and lets it go when it is over.
     pub(super) fn drive(&mut self, index: u32, now: Instant, always: bool) {
-        let Self { places, sockets, events, .. } = self;
+        let Self { places, sockets, events, counters, .. } = self;
         let place = &mut places[index as usize];
         let over = match &mut place.wire {
             None => false,
@@ -135,7 +135,7 @@ impl Clients {
             }
             Some(Wire::Quic(quic)) => {
                 let wanted = always || quic.touched || quic.timer.is_none_or(|at| at <= now);
-                wanted && drive_quic(quic, &mut sockets[quic.socket], now, events)
+                wanted && drive_quic(quic, &mut sockets[quic.socket], now, events, counters)
             }
         };
         if over {
@@ -161,6 +161,7 @@ fn drive_quic(
     socket: &mut ClientSocket,
     now: Instant,
     events: &mut VecDeque<ClientEvent>,
+    counters: &mut ClientCounters,
 ) -> bool {
     let ClientSocket { udp, endpoint, handles, batch } = socket;
     if batch.is_full() {
@@ -169,7 +170,7 @@ fn drive_quic(
     let flush = |batch: &mut SendBatch| {
         batch.send(udp.as_fd(), |_| ());
     };
-    quic.send(now, batch, flush, events);
+    quic.send(now, batch, flush, events, counters);
     while let Some(event) = quic.poll_endpoint() {
         let drained = event.is_drained();
         if let Some(answer) = endpoint.handle_event(quic.handle, event) {

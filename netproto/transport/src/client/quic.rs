@@ -1,5 +1,5 @@
 //! One QUIC connection of a client.
-use super::{ClientEvent, ConnId};
+use super::{ClientCounters, ClientEvent, ConnId};
 use crate::budget::RecordReader;
 use crate::client::pin::WRONG_PIN;
 use crate::event::{CloseCode, CloseReason};
@@ -36,6 +36,8 @@ pub(crate) struct QuicConn {
     /// `Closed` was reported.
     pub(crate) ended: bool,
     pub(crate) touched: bool,
+    /// Datagrams handed over since the last visit.
+    n_datagrams: u32,
     careful_until: Option<Instant>,
     /// When this connection wants a visit even if nothing happens.
     pub(crate) timer: Option<Instant>,
@@ -54,6 +56,7 @@ impl QuicConn {
             connected: false,
             ended: false,
             touched: true,
+            n_datagrams: 0,
             careful_until: None,
             timer: None,
         }
@@ -81,7 +84,9 @@ impl QuicConn {
 
     pub(crate) fn send_datagram(&mut self, bytes: &[u8]) -> bool {
         self.touched = true;
-        self.connected && self.conn.datagrams().send(Bytes::copy_from_slice(bytes), true).is_ok()
+        let taken = self.connected && self.conn.datagrams().send(Bytes::copy_from_slice(bytes), true).is_ok();
+        self.n_datagrams += u32::from(taken);
+        taken
     }
 
     pub(crate) fn close(&mut self, now: Instant, events: &mut VecDeque<ClientEvent>) {
@@ -181,10 +186,11 @@ impl QuicConn {
         batch: &mut SendBatch,
         mut flush: impl FnMut(&mut SendBatch),
         events: &mut VecDeque<ClientEvent>,
+        counters: &mut ClientCounters,
     ) {
         self.touched = false;
-        self.write_records();
-        self.transmit(now, batch, &mut flush);
+        let recorded = self.write_records();
+        self.transmit(now, batch, &mut flush, recorded, counters);
         let grace = if self.is_hasty(now) { Duration::ZERO } else { TIMER_GRACE };
         for _ in 0..2 {
             if self.conn.poll_timeout().is_none_or(|at| at + grace > now) {
@@ -192,26 +198,41 @@ impl QuicConn {
             }
             self.conn.handle_timeout(now);
             self.poll(now, events);
-            self.transmit(now, batch, &mut flush);
+            self.transmit(now, batch, &mut flush, false, counters);
         }
         self.timer = self.conn.poll_timeout().map(|at| at + grace);
     }
 
-    fn write_records(&mut self) {
-        let Some(id) = self.stream else { return };
+    /// Returns whether the stream took anything.
+    fn write_records(&mut self) -> bool {
+        let Some(id) = self.stream else { return false };
+        let mut wrote = false;
         while !self.out.is_empty() {
             let (front, _) = self.out.as_slices();
             match self.conn.send_stream(id).write(front) {
                 Ok(n) if n > 0 => drop(self.out.drain(..n)),
-                _ => return,
+                _ => break,
             }
+            wrote = true;
         }
+        wrote
     }
 
-    fn transmit(&mut self, now: Instant, batch: &mut SendBatch, flush: &mut impl FnMut(&mut SendBatch)) {
+    fn transmit(
+        &mut self,
+        now: Instant,
+        batch: &mut SendBatch,
+        flush: &mut impl FnMut(&mut SendBatch),
+        recorded: bool,
+        counters: &mut ClientCounters,
+    ) {
         for _ in 0..PACKETS_PER_VISIT {
             let Some(transmit) = self.conn.poll_transmit(now, 1, batch.slot()) else { return };
             batch.commit(transmit.destination, transmit.src_ip, false);
+            counters.udp_out += 1;
+            let carries = recorded || self.n_datagrams > 0;
+            self.n_datagrams = self.n_datagrams.saturating_sub(1);
+            counters.standalone_acks += u64::from(!carries && !self.conn.is_handshaking());
             if batch.is_full() {
                 flush(batch);
             }

@@ -55,6 +55,7 @@ impl Server {
                 if !peer.enqueue(at, event, packets_max) {
                     self.counters.drops_peer_queue += 1;
                 }
+                slot.head.owes_since.get_or_insert(at);
             }
             Ok(Some(DatagramEvent::NewConnection(incoming))) => self.knock(incoming),
             Ok(Some(DatagramEvent::Response(transmit))) => self.reply(&transmit),
