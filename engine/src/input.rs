@@ -1,5 +1,6 @@
 //! The only way into a world, and the door behind it: which commands of a player count.
 
+use crate::drill::Drill;
 use crate::ids::DurableId;
 use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
@@ -30,6 +31,8 @@ pub enum Input {
     },
     /// From this tick on so many rungs of the ladder in [`crate::shed`] are given up; 0: none.
     Shed(u8),
+    /// From this tick on players walk by this plan, whatever they command.
+    Drill(Drill),
     /// An input datagram.
     Packet {
         /// Who.
@@ -139,6 +142,14 @@ impl CommandQueue {
             let is_here = self.ahead << after >> (AHEAD_TICKS_MAX - 1) == 1;
             is_here.then_some((self.now + 1 + after, command))
         })
+    }
+
+    /// As [`CommandQueue::consume`], but somebody else decides, who is told what was done last.
+    pub(crate) fn consume_by(&mut self, now: u32, decide: impl FnOnce(&Command) -> Command) -> Command {
+        let before = self.last;
+        self.consume(now);
+        self.last = decide(&before);
+        self.last
     }
 
     /// The command that `now` consumes: the player's, or a made-up one.

@@ -24,6 +24,15 @@ pub fn in_towns(seed: u64, side_mm: i32, n: u32) -> (i32, i32) {
     in_disc(centre, radius_mm, chance(1, 255), chance(2, 1_000_000))
 }
 
+/// Where player number `n` begins when all are spread evenly over the square.
+///
+/// - Units: mm.
+#[must_use]
+pub fn anywhere(seed: u64, side_mm: i32, n: u32) -> (i32, i32) {
+    let chance = |salt| within(draw(seed, salt, n, Purpose::PlayerSpawn), 0, side_mm - 1);
+    (chance(1), chance(2))
+}
+
 /// A place in a disc; even draws of a direction and a millionth are even over the disc.
 #[must_use]
 pub fn in_disc(centre: (i32, i32), radius_mm: i32, turn: i32, millionth: i32) -> (i32, i32) {

@@ -4,7 +4,7 @@
 //! [`publish`] finds what changed, [`bins`] indexes it, [`notices`] are for everybody near, [`clients`] serves
 //! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
 //! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
-//! ways, [`rng`] draws, [`layout`] says where players begin in zones with towns, [`shed`] what is left out when there
+//! ways, [`rng`] draws, [`drill`] lets players walk by plan, [`layout`] says where players begin in zones with towns, [`shed`] what is left out when there
 //! is too much to do. Beside the tick, [`picture`] shows the world to spectators, [`replay`] records what went in and
 //! came out, and [`alone`] runs two parts of the tick by themselves for those who measure.
 //!
@@ -16,6 +16,7 @@ pub mod bins;
 pub mod clients;
 pub mod columns;
 pub mod content;
+pub mod drill;
 pub mod ids;
 pub mod input;
 pub mod interest;
@@ -37,6 +38,7 @@ pub mod tick;
 pub mod world;
 
 pub use content::Content;
+pub use drill::Drill;
 pub use ids::{DurableId, EntityId, Row};
 pub use input::Input;
 pub use order::state_hash;

@@ -23,6 +23,8 @@ pub enum Purpose {
     Damage,
     /// Whether a hit is critical.
     Critical,
+    /// Where a player turns to that walks by plan.
+    Drill,
 }
 
 /// 64 even bits for (`seed`, `tick`, `id`, `purpose`).

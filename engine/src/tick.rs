@@ -165,6 +165,7 @@ macro_rules! setting {
             rules: $world.rules,
             walls: &$world.walls,
             shed: &$world.shed,
+            drill: $world.drill,
         }
     };
 }

@@ -4,6 +4,7 @@ use crate::bins::Bins;
 use crate::clients::{Board, Desk};
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
+use crate::drill::Drill;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::interest::{self, alarms::Alarms};
 use crate::layout;
@@ -71,6 +72,7 @@ pub struct World {
     pub(crate) by_durable: ByDurable<EntityId>,
     pub(crate) free_player_rows: Vec<Row>,
     pub(crate) shed: Shed,
+    pub(crate) drill: Option<Drill>,
     pub(crate) scratch: Scratch,
     pub(crate) counts: Counts,
 }
@@ -123,6 +125,8 @@ pub struct Setting<'a> {
     pub walls: &'a Walls,
     /// What is left out.
     pub shed: &'a Shed,
+    /// The plan by which players walk, if there is one.
+    pub drill: Option<Drill>,
 }
 
 impl Setting<'_> {
@@ -218,6 +222,7 @@ impl World {
             free_player_rows: (0..config.players_max).rev().map(Row).collect(),
             casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows + n_players),
             shed: Shed::none(config.side_mm, config.ticks_per_second),
+            drill: None,
             scratch: Scratch::new(n_players, n_rows, n_casts, config.side_mm),
             counts: Counts::default(),
             content,

@@ -252,7 +252,7 @@ fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
         ("net --transport carrier-pigeon", "invalid value 'carrier-pigeon'"),
         ("net --clients 0", "invalid value '0'"),
         ("net --payload 1101", "invalid value '1101'"),
-        ("zone --workload w1", "--workload w1 is not there yet"),
+        ("zone --workload w1 --overload", "--overload has towns only"),
         ("zone --workload cities", "no workload \"cities\""),
         ("zone --send news", "--send news is not there yet"),
         ("zone --seconds 60", "invalid value '60'"),
@@ -260,6 +260,10 @@ fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
         ("calibrate --rounds 1", "invalid value '1'"),
         ("sim --against nobody", "invalid value 'nobody'"),
         ("sim --scenario brawl --against reference", "no brawl with it"),
+        ("sim --scenario w1 --against reference", "no w1 with it"),
+        ("net --transport mixed --against quinn-tokio", "choose --transport quic or websocket"),
+        ("net --seconds 6 --against quinn-tokio", "windows of 1 to 5 seconds"),
+        ("net --against enet", "invalid value 'enet'"),
         ("fly", "unrecognized subcommand"),
     ] {
         let output = perf(words);
@@ -267,6 +271,35 @@ fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
         assert_eq!(output.status.code(), Some(2), "perf {words}: {errors}");
         assert!(errors.contains(sentence), "perf {words}: {errors}");
     }
+}
+
+#[test]
+fn other_libraries_servers_that_are_not_there_are_named_with_the_way_to_build_them() {
+    let output = perf("net --against fastwebsockets --peers /no/such/peers");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{errors}");
+    assert!(errors.contains("/no/such/peers") && errors.contains("perf/peers/Cargo.toml"), "{errors}");
+}
+
+#[test]
+fn a_zone_in_w1_is_measured_beside_its_parts() {
+    let _cores = cores();
+    let arcane = built_arcane();
+    let words = "zone --workload w1 --clients 150 --seconds 1 --pairs 1 --json --arcane";
+    let figures = figures(&format!("{words} {}", arcane.display()));
+    assert_eq!(figures["workload"], "w1");
+    check(
+        &figures,
+        &[
+            ("us_per_client_tick", 1.0, 20_000.0),
+            ("visible_mean", 55.0, 64.0),
+            // Towns have three times as much to tell: this would not pass with another workload.
+            ("payload_bytes", 15.0, 50.0),
+            ("parts.sim_bytes_per_client_tick", 15.0, 50.0),
+            ("input_bytes", 8.0, 40.0),
+            ("decode_errors", 0.0, 0.0),
+        ],
+    );
 }
 
 #[test]

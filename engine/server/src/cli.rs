@@ -83,7 +83,7 @@ pub struct WorldFlags {
     /// Players appear within this of the middle, in metres
     #[arg(long, value_name = "M")]
     pub spawn_radius_m: Option<String>,
-    /// Players appear in the middle, or most of them in five towns, for measuring
+    /// Players appear in the middle; for measuring: in towns, or anywhere and walking by plan (w1, w1-j)
     #[arg(long, value_name = "WHERE")]
     pub spawn: Option<String>,
     /// How much is logged: error, warn, info, debug or trace

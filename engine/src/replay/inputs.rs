@@ -3,6 +3,7 @@
 //! A player is written as the difference to the one before, a packet as it came over the wire.
 
 use super::bytes::{Bytes, Malformed, put, put_signed};
+use crate::drill::Drill;
 use crate::ids::DurableId;
 use crate::input::Input;
 use crate::shed::LEVEL_MAX;
@@ -17,6 +18,9 @@ const DETACH: u8 = 2;
 const LEAVE: u8 = 3;
 const PACKET: u8 = 4;
 const SHED: u8 = 5;
+const DRILL: u8 = 16;
+/// What a drill counts in.
+const PERMILLE_MAX: u64 = 1000;
 
 /// Appends the inputs of one tick.
 ///
@@ -76,6 +80,11 @@ fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
             write_player(out, before, *player);
         }
         Input::Shed(level) => out.extend([SHED, *level]),
+        Input::Drill(drill) => {
+            out.push(DRILL);
+            put(out, u64::from(drill.turn_permille));
+            put(out, u64::from(drill.wound_permille));
+        }
         Input::Packet { player, margin_2ms, packet } => {
             out.push(PACKET);
             write_player(out, before, *player);
@@ -93,6 +102,10 @@ fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malf
     if kind == SHED {
         let level = bytes.at_most(u64::from(LEVEL_MAX), "a level of load shedding")?;
         return Ok(Input::Shed(level as u8));
+    }
+    if kind == DRILL {
+        let mut permille = || bytes.at_most(PERMILLE_MAX, "a drill").map(|n| n as u16);
+        return Ok(Input::Drill(Drill { turn_permille: permille()?, wound_permille: permille()? }));
     }
     let player = read_player(bytes, before)?;
     Ok(match kind {

@@ -53,6 +53,9 @@ fn inputs(tick: u32, n_frames: &[u32; PLAYERS as usize]) -> Vec<Input> {
     if tick.is_multiple_of(7) {
         inputs.push(Input::Shed(12 - (tick / 7 % 24).abs_diff(12) as u8));
     }
+    if tick == 120 {
+        inputs.push(Input::Drill(crate::Drill::W1_J));
+    }
     for n in 0..PLAYERS {
         let player = player(n);
         if tick == 1 + n || (n == 2 && tick == 60) {

@@ -162,6 +162,7 @@ impl World {
             Input::Detach { player } => self.detach(*player),
             Input::Leave { player } => self.leave(*player),
             Input::Shed(level) => self.shed.set_level(*level, self.now),
+            Input::Drill(drill) => self.drill = Some(*drill),
             Input::Packet { .. } => {}
         }
     }

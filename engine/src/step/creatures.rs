@@ -489,6 +489,7 @@ mod tests {
             rules: kernel::walker::Rules::at(20),
             walls: &walls,
             shed: &crate::Shed::none(60_000, 20),
+            drill: None,
         };
         let mut mind = Mind::default();
         provoke(&mut mind, Temper::Flees, EntityId(7), &setting);

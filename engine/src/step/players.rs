@@ -6,6 +6,7 @@ use super::parts::{Pile, Read, Runs, share_out};
 use super::{LANE_ROWS, Lane, Swing};
 use crate::columns::Columns;
 use crate::content::RADIUS_STEP_MM;
+use crate::drill::Drill;
 use crate::ids::{EntityId, Row};
 use crate::input::Input;
 use crate::outbox::{Fact, FactBody};
@@ -89,7 +90,8 @@ pub fn consume(columns: &mut Columns, party: Party<'_>, searches: &PerThread<Sea
             action: action.0,
             action_until: until.0,
             facing: facing.0,
-            regains: setting.now.is_multiple_of(setting.content.class.regain_ticks),
+            regains: setting.drill.is_none()
+                && setting.now.is_multiple_of(setting.content.class.regain_ticks),
         };
         for (at, player) in players.0.iter_mut().enumerate() {
             if run.id[at] != EntityId::NONE {
@@ -118,9 +120,12 @@ impl Run<'_> {
             self.health[at] += 1;
             player.own_changed = true;
         }
-        let command = player.queue.consume(now);
-        let before = (player.walker.shown_state(), player.walker.dash_wait_ticks);
         let place = (self.x_mm[at], self.y_mm[at]);
+        let command = match setting.drill {
+            None => player.queue.consume(now),
+            Some(drill) => self.drill(at, drill, player, setting),
+        };
+        let before = (player.walker.shown_state(), player.walker.dash_wait_ticks);
         let velocity = player.walker.step(now, place, &command, &player.path, &setting.rules);
         (self.vx[at], self.vy[at]) = (velocity.0 as i16, velocity.1 as i16);
         player.own_changed |= player.walker.shown_state() != before.0;
@@ -135,6 +140,18 @@ impl Run<'_> {
                 self.cast(at, deed, player, lane, setting);
             }
         }
+    }
+
+    /// The plan decides instead of the player. Out of the way of ticks that have none.
+    #[cold]
+    #[inline(never)]
+    fn drill(&mut self, at: usize, drill: Drill, player: &mut Player, setting: &Setting) -> Command {
+        let (id, place) = (self.id[at].0, (self.x_mm[at], self.y_mm[at]));
+        if let Some(health) = drill.health(setting, id, setting.content.class.health) {
+            self.health[at] = health;
+            player.own_changed = true;
+        }
+        player.queue.consume_by(setting.now, |last| drill.command(setting, id, place, last))
     }
 
     fn respawn(&mut self, at: usize, player: &mut Player, lane: &mut Lane, setting: &Setting) {

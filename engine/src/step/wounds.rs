@@ -280,6 +280,7 @@ mod tests {
             rules: kernel::walker::Rules::at(20),
             walls,
             shed,
+            drill: None,
         }
     }
 

@@ -2,9 +2,11 @@
 //!
 //! [`server`] is the measured process: [`transport::Server`] driven as a zone drives it, but with payloads of
 //! nothing. [`floor`] is the other one: a UDP socket. [`crowd`] has the clients of both, [`runs`] takes turns.
+//! [`against`] has the servers of other libraries.
 //!
 //! Source: docs/PERFORMANCE.md "perf net".
 
+mod against;
 pub(crate) mod counted;
 pub(crate) mod crowd;
 pub(crate) mod floor;
@@ -18,6 +20,7 @@ use crate::machine::{self, Stop};
 use anyhow::Context;
 use jobs::sys::set_affinity;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use transport::Link;
 
 /// Bytes of an input, as a client in play sends it.
@@ -81,6 +84,12 @@ pub(crate) struct Args {
     /// Counts instructions of ticks and handshakes instead of measuring time, under callgrind. Take some 100 clients.
     #[arg(long)]
     instructions: bool,
+    /// Servers of other libraries that do the same in the same run; with commas between them.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIBRARIES")]
+    against: Vec<against::Rival>,
+    /// Their program; otherwise the one in perf/peers, built first when cargo runs this.
+    #[arg(long, value_name = "FILE", requires = "against")]
+    peers: Option<PathBuf>,
     /// Prints one line of JSON only.
     #[arg(long)]
     json: bool,
@@ -108,6 +117,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.instructions {
         return instructions::run(args);
     }
+    let rivals = against::Choice::new(args)?;
     let cores = machine::two_cores()?;
     let stop = Stop::on_signals()?;
     set_affinity(&[cores.server]).context("cannot use the first core")?;
@@ -122,16 +132,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         seconds: args.seconds,
     };
     let watch = machine::Watch::begin(std::process::id(), cores.server)?;
+    let mut rivals = against::Ring::start(&rivals, &shape, cores, &stop)?;
     let mut floor = runs::Side::floor(&shape, cores, &stop)?;
+    rivals.breathe(&shape)?;
     let mut wire = runs::Side::wire(&shape, cores, &stop)?;
     let mut pairs = runs::Pairs::default();
     while pairs.goes_on(args.pairs) {
-        let turn = (floor.window(&shape)?, wire.window(&shape)?);
-        let verdict = pairs.add(turn, args.pairs);
-        eprintln!("{verdict}");
+        rivals.breathe(&shape)?;
+        let floor = floor.window(&shape)?;
+        rivals.breathe(&shape)?;
+        let turn = (floor, wire.window(&shape)?);
+        let n_counted = pairs.counted.len();
+        eprintln!("{}", pairs.add(turn, args.pairs));
+        rivals.windows(&shape, &mut wire, pairs.counted.get(n_counted).map(|(_, wire)| wire))?;
     }
     let steal_ms = watch.end()?.steal_ms;
-    let report = report::Report::new(&shape, args.pairs, &pairs, wire.birth(), steal_ms, calibration)?;
+    let mut report = report::Report::new(&shape, args.pairs, &pairs, wire.birth(), steal_ms, calibration)?;
+    report.against = rivals.found();
     if !args.json {
         report.print();
     }
@@ -147,7 +164,10 @@ pub(crate) struct Ready {
 }
 
 /// What a process says about itself between two ticks; totals since its start.
+///
+/// Other libraries' servers know no more than the first few of these.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Mark {
     /// CPU time of the process.
     pub(crate) used: machine::Use,

@@ -1,11 +1,13 @@
 //! What `perf net` says.
 
+use super::against::Against;
 use super::runs::{Birth, Pairs, Window};
 use super::{Shape, Transport};
 use crate::Failure;
 use crate::calibrate::Calibration;
 use crate::stats::{Middle, Range};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The result; field names are part of the command.
 #[derive(Serialize)]
@@ -40,6 +42,9 @@ pub(crate) struct Report {
     run_queue_ms: f64,
     steal_ms: f64,
     calibrate: Calibration,
+    /// Servers of other libraries, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) against: BTreeMap<&'static str, Against>,
 }
 
 /// Lowest and highest of the pairs.
@@ -114,6 +119,7 @@ impl Report {
             run_queue_ms: counted.iter().map(|(_, w)| w.server.used.run_queue_ns as f64 / 1e6).sum(),
             steal_ms,
             calibrate,
+            against: BTreeMap::new(),
         })
     }
 
@@ -157,5 +163,8 @@ impl Report {
             "  machine      {}; {:.1} ms of waiting for the core, {:.0} ms stolen, {} pairs did not count",
             self.calibrate, self.run_queue_ms, self.steal_ms, self.pairs_dropped
         );
+        for (name, against) in &self.against {
+            against.print(name);
+        }
     }
 }

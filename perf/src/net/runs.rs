@@ -116,7 +116,21 @@ impl Side {
     /// # Errors
     /// When process or sockets cannot be had, or somebody does not get in.
     pub(crate) fn wire(shape: &Shape, cores: Cores, stop: &Stop) -> anyhow::Result<Self> {
-        let mut process = Process::part("the transport's server", cores.server, words("wire", shape), stop)?;
+        Self::start("the transport's server", words("wire", shape), shape, cores, stop)
+    }
+
+    /// A server that our clients can connect to, with everybody connected.
+    ///
+    /// # Errors
+    /// When process or sockets cannot be had, or somebody does not get in.
+    pub(crate) fn start(
+        name: &'static str,
+        words: Vec<OsString>,
+        shape: &Shape,
+        cores: Cores,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        let mut process = Process::part(name, cores.server, words, stop)?;
         let Ready { addr } = process.hear(ANSWER)?;
         process.tell("mark")?;
         let before: Mark = process.hear(ANSWER)?;
@@ -181,6 +195,19 @@ impl Side {
         Ok(window)
     }
 
+    /// A little traffic that nobody measures, so that no connection takes a long pause for the end.
+    ///
+    /// # Errors
+    /// When the process ends or a client is lost.
+    pub(crate) fn breathe(&mut self, shape: &Shape) -> anyhow::Result<()> {
+        self.process.resume();
+        let mut schedule = Schedule::new(shape.n_clients as usize, shape.hz, Instant::now(), &self.stop);
+        self.drive(&mut schedule, AFTERMATH)?;
+        self.drive(&mut Schedule::idle(&self.stop), AFTERMATH)?;
+        self.process.pause();
+        Ok(())
+    }
+
     /// Asks the process how it is doing, while the traffic goes on.
     fn mark(&mut self, wait: Duration, schedule: &mut Schedule) -> anyhow::Result<Mark> {
         self.drive(schedule, wait)?;
@@ -218,7 +245,8 @@ impl Side {
     }
 }
 
-fn words(part: &str, shape: &Shape) -> Vec<OsString> {
+/// A part of a measurement, and its traffic.
+pub(crate) fn words(part: &str, shape: &Shape) -> Vec<OsString> {
     let numbers = [
         ("--clients", u64::from(shape.n_clients)),
         ("--hz", u64::from(shape.hz)),

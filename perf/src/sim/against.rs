@@ -95,6 +95,10 @@ pub(super) fn run(args: &Args, rival: Rival) -> anyhow::Result<()> {
         let text = "the plain server knows no casts: there is no brawl with it".to_owned();
         return Err(Failure::Usage(text).into());
     }
+    if args.scenario.drill().is_some() {
+        let text = "the plain server has no players that walk by plan: there is no w1 with it".to_owned();
+        return Err(Failure::Usage(text).into());
+    }
     let threads = usize::from(args.threads);
     let pool =
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("the pool does not start")?;

@@ -16,7 +16,7 @@ use client_core::commands::Commands;
 use client_core::history::Numbers;
 use client_core::session::decode_thin;
 use client_core::view::View;
-use harness::scenario;
+use harness::{Scenario, scenario};
 use jobs::Durations;
 use netproto::bits::GUARD_BYTES;
 use netproto::input::InputPacket;
@@ -24,12 +24,15 @@ use netproto::snapshot::{Frame, decode};
 use netproto::{Goodbye, INPUT_BYTES_MAX, Record, WIRE_MAJOR, version};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+use transport::CloseReason;
 use transport::client::{ClientEvent, Clients, ConnId, Target};
 
 /// Handshakes under way at once: below the number from which a zone asks strangers for a second round trip.
 const OPENING_MAX: usize = 48;
 /// Everybody must be in within this.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// Handshakes that may fail.
+const REDIALS_MAX: u32 = 200;
 /// One in this many looks. It shares no factor with ten, so that they are from all towns, and steer and click alike.
 const LOOKING: usize = 21;
 /// How far ahead of the newest begun tick a command aims.
@@ -89,10 +92,12 @@ pub(crate) struct Crowd {
     clients: Clients,
     target: SocketAddr,
     transport: Transport,
+    scenario: Scenario,
     players: Vec<Client>,
     /// Player of each connection place.
     owners: Vec<u32>,
     n_in: usize,
+    n_redials: u32,
     /// The zone's walls: who says that it has them is spared them.
     wall_hash: u64,
     /// What the zone said of its ticks.
@@ -128,9 +133,11 @@ impl Crowd {
             clients: Clients::new(CLIENT_SOCKETS).context("cannot open an event queue")?,
             target,
             transport: plan.transport,
+            scenario: plan.scenario,
             players: Vec::with_capacity(n_clients),
             owners: Vec::new(),
             n_in: 0,
+            n_redials: 0,
             wall_hash: 0,
             pace: Pace::default(),
             frame: Box::default(),
@@ -174,12 +181,7 @@ impl Crowd {
         let most = if self.n_in == 0 { 1 } else { OPENING_MAX };
         while self.players.len() < n_clients && self.players.len() - self.n_in < most {
             let at = self.players.len();
-            let link = self.transport.link(at);
-            let target = Target { addr: self.target, link, pin: None, wire_major: WIRE_MAJOR };
-            let conn = self.clients.connect(Instant::now(), &target)?;
-            let place = conn.index() as usize;
-            self.owners.resize(self.owners.len().max(place + 1), NOBODY);
-            self.owners[place] = at as u32;
+            let conn = self.dial(at)?;
             let looks = at.is_multiple_of(LOOKING);
             self.players.push(Client {
                 conn,
@@ -193,6 +195,29 @@ impl Crowd {
                 applied_at: None,
             });
         }
+        Ok(())
+    }
+
+    /// Begins to connect a player.
+    fn dial(&mut self, at: usize) -> anyhow::Result<ConnId> {
+        let link = self.transport.link(at);
+        let target = Target { addr: self.target, link, pin: None, wire_major: WIRE_MAJOR };
+        let conn = self.clients.connect(Instant::now(), &target)?;
+        let place = conn.index() as usize;
+        self.owners.resize(self.owners.len().max(place + 1), NOBODY);
+        self.owners[place] = at as u32;
+        Ok(conn)
+    }
+
+    /// A connection is over: who was on the way in tries again, on a machine with other things to do.
+    fn handle_closed(&mut self, conn: ConnId, reason: &CloseReason) -> anyhow::Result<()> {
+        let Some(at) = self.owner(conn) else { return Ok(()) };
+        self.owners[conn.index() as usize] = NOBODY;
+        if self.players[at].is_in || self.n_redials == REDIALS_MAX {
+            return Err(Failure::Check(format!("a client lost its connection: {reason}")).into());
+        }
+        self.n_redials += 1;
+        self.players[at].conn = self.dial(at)?;
         Ok(())
     }
 
@@ -238,10 +263,7 @@ impl Crowd {
                 _ => {}
             },
             ClientEvent::Datagram { conn, bytes, arrived } => self.handle_snapshot(conn, &bytes, arrived),
-            ClientEvent::Closed { conn, .. } if self.owner(conn).is_none() => {}
-            ClientEvent::Closed { reason, .. } => {
-                return Err(Failure::Check(format!("a client lost its connection: {reason}")).into());
-            }
+            ClientEvent::Closed { conn, reason } => return self.handle_closed(conn, &reason),
         }
         Ok(())
     }
@@ -287,7 +309,7 @@ impl Load for Crowd {
                 let is_new =
                     player.commands.newest().is_none_or(|newest| tick.wrapping_sub(newest) as i32 > 0);
                 if is_new {
-                    let command = scenario::command(at as u32, tick, player.at, home);
+                    let command = self.scenario.command(at as u32, tick, player.at, home);
                     player.commands.push(tick, &command, Nanos(0));
                 }
                 player.commands.packet(acks, player.consumed)

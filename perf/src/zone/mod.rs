@@ -1,13 +1,15 @@
 //! `perf zone`: a whole zone process with clients over real sockets, beside its parts.
 //!
 //! [`process`] starts the zone, [`crowd`] plays in it, [`admin`] asks it, [`runs`] takes turns between it, the
-//! transport alone and the world alone; [`report`] says what came of it. [`overload`] gives the zone more than it can
+//! transport alone and the world alone; [`report`] says what came of it. [`most`] looks for the most clients that one
+//! core serves. [`overload`] gives the zone more than it can
 //! do instead, and [`relive`] lives that again.
 //!
 //! Source: docs/PERFORMANCE.md "perf zone".
 
 pub(crate) mod admin;
 pub(crate) mod crowd;
+mod most;
 mod overload;
 mod pace;
 pub(crate) mod process;
@@ -34,13 +36,14 @@ const OVERLOAD_SECONDS: u64 = 60;
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Clients that walk and fight; four creatures for each.
+    /// Clients. In towns they walk and fight, with four creatures for each.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=8_000))]
     clients: u32,
     /// How the clients connect.
     #[arg(long, value_enum, default_value_t = Transport::Quic)]
     transport: Transport,
-    /// Where the clients are and what they do: towns.
+    /// Where the clients are and what they do: towns; or w1, the workload with which other engines were measured, and
+    /// w1-j, the same with a turn in every fifth tick.
     #[arg(long, default_value = "towns")]
     workload: String,
     /// When snapshots are sent: every-tick.
@@ -53,6 +56,9 @@ pub(crate) struct Args {
     /// Gives the zone twice as much as it can do, and looks how it sheds load and recovers.
     #[arg(long)]
     overload: bool,
+    /// Looks for the most clients that get 19.9 snapshots a second from one core, beginning with --clients.
+    #[arg(long, conflicts_with = "overload")]
+    find_max: bool,
     /// Windows of the zone, each followed by one of the transport and one of the world.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=99))]
     pairs: u16,
@@ -80,11 +86,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let plan = runs::Plan {
         n_clients: args.clients,
         transport: args.transport,
-        scenario: Scenario::Towns,
+        scenario: scenario(args)?,
         seconds: args.seconds.unwrap_or(SECONDS),
         n_turns: args.pairs,
         cores,
     };
+    if args.find_max {
+        return most::run(&plan, &arcane, args.json, &stop);
+    }
     let found = runs::measure(&plan, &arcane, &stop)?;
     let report = report::Report::new(&plan, &found, watch.end()?.steal_ms, calibration)?;
     if !args.json {
@@ -120,10 +129,21 @@ fn check_words(args: &Args) -> anyhow::Result<()> {
         return refuse(format!("invalid value '{seconds}' for --seconds: a window has 1 to {SECONDS_MAX}"));
     }
     match (args.workload.as_str(), args.send.as_str()) {
-        ("towns", "every-tick") => Ok(()),
-        ("w1", _) => refuse("--workload w1 is not there yet: there is towns".to_owned()),
+        ("towns" | "w1" | "w1-j", "every-tick") if !args.overload || args.workload == "towns" => Ok(()),
+        (workload, "every-tick") if scenario(args).is_ok() => {
+            refuse(format!("--overload has towns only, not {workload}"))
+        }
         (_, "news") => refuse("--send news is not there yet: every tick is sent".to_owned()),
         ("towns", send) => refuse(format!("no way of sending {send:?}: there is every-tick")),
-        (workload, _) => refuse(format!("no workload {workload:?}: there is towns")),
+        (workload, _) => refuse(format!("no workload {workload:?}: there are towns, w1 and w1-j")),
+    }
+}
+
+fn scenario(args: &Args) -> anyhow::Result<Scenario> {
+    match args.workload.as_str() {
+        "towns" => Ok(Scenario::Towns),
+        "w1" => Ok(Scenario::W1),
+        "w1-j" => Ok(Scenario::W1J),
+        other => Err(Failure::Usage(format!("no workload {other:?}: there are towns, w1 and w1-j")).into()),
     }
 }

@@ -84,7 +84,7 @@ impl Look {
     }
 
     /// Why this window does not count; nothing if it does.
-    fn flaw(&self) -> Option<String> {
+    pub(crate) fn flaw(&self) -> Option<String> {
         let sent = share(self.sent.in_time, self.sent.due);
         (sent < SHARE_MIN).then(|| format!("{:.1} % of inputs were sent in time, not 95 %", sent * 100.0))
     }
@@ -219,7 +219,10 @@ impl Guests {
     }
 
     /// Lets the scenario find its shape, and returns the mean bytes of a snapshot and of an input.
-    fn rehearse(&mut self, plan: &Plan) -> anyhow::Result<(u16, u16)> {
+    ///
+    /// # Errors
+    /// When a client is lost.
+    pub(crate) fn rehearse(&mut self, plan: &Plan) -> anyhow::Result<(u16, u16)> {
         let mut schedule = self.schedule(plan);
         schedule.run(&mut self.crowd, Instant::now() + SETTLE)?;
         let before = self.crowd.counts;
@@ -236,7 +239,10 @@ impl Guests {
     }
 
     /// One window; before and after it the zone stands still.
-    fn look(&mut self, zone: &mut Zone, plan: &Plan) -> anyhow::Result<Look> {
+    ///
+    /// # Errors
+    /// When the zone ends or does not answer, or a client is lost.
+    pub(crate) fn look(&mut self, zone: &mut Zone, plan: &Plan) -> anyhow::Result<Look> {
         zone.process.resume();
         self.crowd.forget_time();
         let mut schedule = self.schedule(plan);

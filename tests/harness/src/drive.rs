@@ -107,6 +107,7 @@ impl Drive {
     pub fn step(&mut self, timed: impl FnOnce(&mut World, &[Input])) {
         let tick = self.world.now() + 1;
         self.inputs.clear();
+        self.inputs.extend(self.scenario.drill().filter(|_| tick == 1).map(Input::Drill));
         for (n, peer) in self.peers.iter_mut().enumerate() {
             peer.receive(tick, &mut self.frame, &mut self.findings, &mut self.witness);
             peer.send((n as u32, self.scenario), tick, &self.world, &mut self.findings);

@@ -2,9 +2,9 @@
 //!
 //! Source: docs/PERFORMANCE.md "Scenarios".
 
-use engine::layout::{in_disc, in_towns};
+use engine::layout::{anywhere, in_disc, in_towns};
 use engine::rng::{Purpose, draw, within};
-use engine::{Content, ZoneConfig};
+use engine::{Content, Drill, ZoneConfig};
 use kernel::angle::polar;
 use netproto::{Command, Deed, Follow, Goal, Move, Steer};
 
@@ -35,6 +35,11 @@ pub enum Scenario {
     /// As `Uniform`, on an area that grows with the players, but everybody casts and shoots as often as may be, and
     /// creatures slam.
     Brawl,
+    /// Everybody anywhere, at the same density for any number, and players walk by plan: a workload with which other
+    /// engines were measured, at a third of its lengths. No creatures.
+    W1,
+    /// The same with many turns.
+    W1J,
 }
 
 impl std::str::FromStr for Scenario {
@@ -46,7 +51,11 @@ impl std::str::FromStr for Scenario {
             "towns" => Ok(Self::Towns),
             "crowd" => Ok(Self::Crowd),
             "brawl" => Ok(Self::Brawl),
-            other => Err(format!("no scenario {other:?}; there are uniform, towns, crowd and brawl")),
+            "w1" => Ok(Self::W1),
+            "w1-j" => Ok(Self::W1J),
+            other => {
+                Err(format!("no scenario {other:?}; there are uniform, towns, crowd, brawl, w1 and w1-j"))
+            }
         }
     }
 }
@@ -60,13 +69,17 @@ impl Scenario {
             Self::Towns => "towns",
             Self::Crowd => "crowd",
             Self::Brawl => "brawl",
+            Self::W1 => "w1",
+            Self::W1J => "w1-j",
         }
     }
 
     /// The zone of so many players.
     #[must_use]
     pub fn config(self, n_players: u32) -> ZoneConfig {
-        let side_mm = if self == Self::Brawl {
+        let side_mm = if self.drill().is_some() {
+            w1_side_mm(n_players)
+        } else if self == Self::Brawl {
             // One player on 300 square metres.
             ((u64::from(n_players) * BRAWL_MM2).isqrt() as i32).max(65_536)
         } else if n_players <= 500 {
@@ -81,8 +94,8 @@ impl Scenario {
             side_mm,
             ticks_per_second: HZ,
             players_max: n_players,
-            creatures: n_players * CREATURES_PER_PLAYER,
-            spawn_radius_mm: 100_000,
+            creatures: if self.drill().is_some() { 0 } else { n_players * CREATURES_PER_PLAYER },
+            spawn_radius_mm: (side_mm / 2_000 * 1_000).min(100_000),
             den_radius_mm: if self == Self::Crowd { CROWD_RADIUS_MM } else { 0 },
         }
     }
@@ -100,6 +113,16 @@ impl Scenario {
         content
     }
 
+    /// The plan by which players walk, where they do not do what they command.
+    #[must_use]
+    pub fn drill(self) -> Option<Drill> {
+        match self {
+            Self::W1 => Some(Drill::W1),
+            Self::W1J => Some(Drill::W1_J),
+            Self::Uniform | Self::Towns | Self::Crowd | Self::Brawl => None,
+        }
+    }
+
     /// Where player number `n` begins.
     #[must_use]
     pub fn place(self, config: &ZoneConfig, n: u32) -> (i32, i32) {
@@ -108,6 +131,7 @@ impl Scenario {
         match self {
             Self::Crowd => in_disc((middle, middle), CROWD_RADIUS_MM, chance(1, 255), chance(2, 1_000_000)),
             Self::Towns => in_towns(SEED, config.side_mm, n),
+            Self::W1 | Self::W1J => anywhere(SEED, config.side_mm, n),
             Self::Uniform | Self::Brawl => (chance(1, config.side_mm - 1), chance(2, config.side_mm - 1)),
         }
     }
@@ -118,6 +142,11 @@ impl Scenario {
     #[must_use]
     pub fn command(self, n: u32, tick: u32, at: (i32, i32), home: (i32, i32)) -> Command {
         let mut command = command(n, tick, at, home);
+        if self.drill().is_some() {
+            // Received and judged, and no more.
+            let angle = phase(n, tick) / TURN_TICKS * 37 % 256;
+            return Command { movement: Move::Steer(Steer { angle, speed: 3 }), deed: None };
+        }
         if self == Self::Brawl {
             let phase = phase(n, tick);
             let (area, shot) = (phase % CAST_TICKS == 3, phase % CAST_TICKS == CAST_TICKS / 2 + 3);
@@ -128,6 +157,12 @@ impl Scenario {
         }
         command
     }
+}
+
+/// 1,024 m for 2,000 players, a third of it, in whole metres.
+fn w1_side_mm(n_players: u32) -> i32 {
+    let square_mm2 = u64::from(n_players) * 1_024_000 * 1_024_000 / 2_000 / 9;
+    (square_mm2.isqrt() as i32 / 1_000 * 1_000).max(66_000)
 }
 
 /// What player number `n` wants in a tick where there are only swings.

@@ -17,3 +17,5 @@ mod sameness;
 mod shed;
 #[path = "sim/telegraph.rs"]
 mod telegraph;
+#[path = "sim/w1.rs"]
+mod w1;

@@ -24,6 +24,8 @@ mod habits;
 mod links;
 #[path = "tidy/manifests.rs"]
 mod manifests;
+#[path = "tidy/peers.rs"]
+mod peers;
 #[path = "tidy/requirements.rs"]
 mod requirements;
 #[path = "tidy/sources.rs"]

@@ -90,9 +90,9 @@ pub const KEYS: [Key; 13] = [
     },
     Key {
         name: "zone.spawn",
-        kind: Kind::Word(&["middle", "towns"]),
+        kind: Kind::Word(&["middle", "towns", "w1", "w1-j"]),
         default: "middle",
-        doc: "Players appear in the middle, or most of them in five towns, for measuring",
+        doc: "Players appear in the middle; for measuring: in towns, or anywhere and walking by plan",
     },
     Key {
         name: "listen.addr",

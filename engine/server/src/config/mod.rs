@@ -10,6 +10,7 @@ pub mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use engine::Drill;
 use jobs::{CoreList, Level};
 
 pub use keys::{KEYS, Key};
@@ -76,8 +77,30 @@ pub struct ZoneSettings {
     pub creatures: u32,
     /// Players appear within this of the middle.
     pub spawn_radius_m: u32,
-    /// Most players appear in five towns instead.
-    pub has_towns: bool,
+    /// Where players appear.
+    pub spawn: Spawn,
+}
+
+/// Where players appear, and what leads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spawn {
+    /// Near the middle.
+    Middle,
+    /// Most of them in five towns.
+    Towns,
+    /// Anywhere, and they walk by plan.
+    Drill(Drill),
+}
+
+impl Spawn {
+    fn from_word(word: &str) -> Self {
+        match word {
+            "towns" => Self::Towns,
+            "w1" => Self::Drill(Drill::W1),
+            "w1-j" => Self::Drill(Drill::W1_J),
+            _ => Self::Middle,
+        }
+    }
 }
 
 impl Config {
@@ -93,7 +116,7 @@ impl Config {
             players_max: settings.whole("zone.players_max") as u32,
             creatures: settings.whole("zone.creatures") as u32,
             spawn_radius_m: settings.whole("zone.spawn_radius_m") as u32,
-            has_towns: settings.text("zone.spawn") == "towns",
+            spawn: Spawn::from_word(settings.text("zone.spawn")),
         };
         if zone.spawn_radius_m * 2 > zone.side_m {
             return Err(settings.relation(

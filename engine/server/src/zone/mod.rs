@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use engine::{Content, Input, World, ZoneConfig};
+use engine::{Content, Input, World, ZoneConfig, layout};
 use jobs::strain::own_ns;
 use jobs::{CoreGroup, CoreList, Meter, Timed, Watch};
 use transport::{Event, Limits, PeerId, Server, ServerConfig};
@@ -33,7 +33,7 @@ use crate::admin::easel::Easel;
 use crate::admin::guard::Token;
 use crate::admin::{self, Reporter};
 use crate::allocator::{self, Allocations};
-use crate::config::{Config, ConfigError, Settings, ZoneSettings};
+use crate::config::{Config, ConfigError, Settings, Spawn, ZoneSettings};
 use crate::log;
 use crate::signals::Stop;
 use files::Ready;
@@ -170,8 +170,14 @@ impl Zone {
         let world = World::new(&world_config, Content::standard(rate));
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
-        if config.zone.has_towns {
-            peers.set_towns(config.zone.seed, world_config.side_mm);
+        let mut inputs = Vec::new();
+        match config.zone.spawn {
+            Spawn::Middle => {}
+            Spawn::Towns => peers.set_layout(layout::in_towns, config.zone.seed, world_config.side_mm),
+            Spawn::Drill(drill) => {
+                peers.set_layout(layout::anywhere, config.zone.seed, world_config.side_mm);
+                inputs.push(Input::Drill(drill));
+            }
         }
         let recorder = Recorder::start(record, &world)?;
         let tick_shown = Arc::new(AtomicU32::new(0));
@@ -183,7 +189,7 @@ impl Zone {
             schedule: Schedule::new(Instant::now(), rate),
             governor: Governor::new(1_000_000_000 / u64::from(rate)),
             ladder: Ladder::default(),
-            inputs: Vec::new(),
+            inputs,
             recorder,
             tick_shown,
             is_draining: false,

@@ -8,7 +8,6 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use engine::layout::in_towns;
 use engine::{DurableId, EntityId, Fact, FactBody, Input};
 use kernel::walker::Path;
 use netproto::input::InputPacket;
@@ -24,6 +23,9 @@ use super::tokens::{TOKEN_BYTES, Token, Tokens};
 
 /// A player as everybody outside the world names one.
 pub type Player = DurableId;
+
+/// From a seed, the side of a square and the number of a player to where it begins, in mm.
+pub type Layout = fn(u64, i32, u32) -> (i32, i32);
 
 /// The first bytes of every hello, on whichever stream it comes.
 const HELLO_MAGIC: &[u8] = b"ARCN";
@@ -126,8 +128,8 @@ pub struct Peers {
     /// High half of every id given out by this process.
     id_high: u32,
     n_ids: u32,
-    /// Seed and side of a zone where most players begin in towns.
-    towns: Option<(u64, i32)>,
+    /// Where players begin, if not near the middle: a layout, and the zone's seed and side.
+    layout: Option<(Layout, u64, i32)>,
     /// The last two records about how long ticks take, for those who come: one that holds, one that may be to come.
     paces: [Vec<u8>; 2],
     is_draining: bool,
@@ -148,7 +150,7 @@ impl Peers {
             fresh: HashMap::new(),
             id_high,
             n_ids: 0,
-            towns: None,
+            layout: None,
             paces: [Vec::new(), Vec::new()],
             is_draining: false,
             acts: VecDeque::new(),
@@ -156,9 +158,9 @@ impl Peers {
         }
     }
 
-    /// From now on new players begin in towns of a square with this side.
-    pub fn set_towns(&mut self, seed: u64, side_mm: i32) {
-        self.towns = Some((seed, side_mm));
+    /// From now on new players begin where this layout says, in a square with this side.
+    pub fn set_layout(&mut self, layout: Layout, seed: u64, side_mm: i32) {
+        self.layout = Some((layout, seed, side_mm));
     }
 
     /// The transport learnt something; what concerns the world is added to `inputs`.
@@ -217,7 +219,7 @@ impl Peers {
             Link::WebSocket => IN_FLIGHT_STREAM,
         };
         // Ids count from one, players of a scenario from zero.
-        let place = self.towns.map(|(seed, side_mm)| in_towns(seed, side_mm, player.low - 1));
+        let place = self.layout.map(|(layout, seed, side_mm)| layout(seed, side_mm, player.low - 1));
         inputs.push(Input::Join { player, in_flight_max, place });
     }
 
