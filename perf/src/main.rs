@@ -1,7 +1,7 @@
 //! Figures for performance engineers: each sub-benchmark prints a table for people and JSON for machines.
 //!
 //! [`sim`] times phases 2 to 8 of a tick without sockets, [`scale`] the same from few players to many, [`icount`]
-//! counts its instructions. [`net`] times the transport without a world, [`zone`] a whole zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
+//! counts its instructions. [`hostile`] attacks a zone, [`soak`] lets one live for long. [`net`] times the transport without a world, [`zone`] a whole zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
 //! share [`child`] (processes that are measured), [`load`] (clients on a schedule), [`machine`] (what the kernel
 //! says) and [`stats`]; [`counting`] counts what a tick allocates.
 //!
@@ -11,6 +11,7 @@
 mod calibrate;
 mod child;
 mod counting;
+mod hostile;
 mod icount;
 mod instruments;
 mod load;
@@ -19,6 +20,7 @@ mod net;
 mod part;
 mod scale;
 mod sim;
+mod soak;
 mod stats;
 mod zone;
 
@@ -56,6 +58,12 @@ enum Command {
     ///
     /// Zone on the first core, clients on the second; windows of all three take turns.
     Zone(zone::Args),
+    /// Attacks a zone process while honest clients play in it, and fails when they notice.
+    ///
+    /// Zone on the first core, attacker and honest clients on the second; windows with and without the attack take turns.
+    Hostile(hostile::Args),
+    /// Lets a zone live with clients that come, go, vanish and come back, and fails when it grows.
+    Soak(soak::Args),
     /// Says how fast this machine is right now.
     Calibrate(calibrate::Args),
     /// Runs ticks with or without measuring them: what `scripts/instruments` compares under callgrind.
@@ -102,6 +110,8 @@ fn main() -> ExitCode {
         Command::Sim(args) => sim::run(&args),
         Command::Net(args) => net::run(&args),
         Command::Zone(args) => zone::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Instruments(args) => instruments::run(&args),
         Command::Icount(args) => icount::run(&args),

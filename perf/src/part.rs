@@ -1,5 +1,6 @@
 //! The processes of a measurement: this same program, started by itself.
 
+use crate::hostile;
 use crate::net::{self, Shape, Transport};
 use crate::{child, sim};
 use clap::Subcommand;
@@ -24,6 +25,14 @@ enum Part {
     Wire(Traffic),
     /// A world without sockets.
     World(sim::part::Args),
+    /// Who attacks a zone.
+    Attacker(hostile::attacker::Args),
+    /// A UDP socket that answers every packet.
+    Answers {
+        /// Bytes of an answer.
+        #[arg(long)]
+        reply: usize,
+    },
     /// Another program.
     Program {
         /// It, and its arguments.
@@ -62,6 +71,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Part::Floor(traffic) => net::floor::run(&traffic.shape()),
         Part::Wire(traffic) => net::server::run(&traffic.shape(), Core(args.core)),
         Part::World(args) => sim::part::run(args),
+        Part::Attacker(args) => hostile::attacker::run(args),
+        Part::Answers { reply } => hostile::floor::run(*reply),
         Part::Program { words } => Err(child::become_program(words)),
     }
 }

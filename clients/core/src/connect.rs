@@ -118,6 +118,15 @@ impl Crowd {
         self.due[at] = Nanos(0);
     }
 
+    /// Ends a session's connection as a network might: the session finds out and comes back by itself.
+    pub fn cut(&mut self, at: usize) {
+        let Some(conn) = self.conns[at].take() else { return };
+        self.clients.close(conn);
+        let now = self.now();
+        self.sessions[at].handle_closed(now);
+        self.wake(at);
+    }
+
     /// One pass: waits until something happens or is due, at most until `until`, and does it.
     ///
     /// # Errors

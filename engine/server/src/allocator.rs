@@ -1,9 +1,11 @@
-//! mimalloc, with a count of what the calling thread has asked for: a tick that allocates is worth knowing.
+//! mimalloc, with a count of what the calling thread has asked for: a tick that allocates is worth knowing. And with a
+//! sum of what is in use, all threads together: a zone that grows should show in its metrics before it is out of memory.
 //! Source: `GlobalAlloc` of the standard library, whose contract is passed on unchanged.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use mimalloc::MiMalloc;
 
@@ -29,9 +31,34 @@ impl Allocations {
     }
 }
 
+/// A thread tells of what it took and gave back when that is as much as this: one shared counter, seldom touched.
+const TOLD_BYTES: i64 = 16 * 1024;
+
+/// What threads have told.
+static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
+
 thread_local! {
     // Without a destructor and made without code: good to use before and after everything else of a thread.
     static HERE: Cell<Allocations> = const { Cell::new(Allocations { n: 0, bytes: 0 }) };
+    /// Taken less given back, and not told yet.
+    static UNTOLD: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Bytes in use by the whole program, to within 16 KiB per thread. Zero unless [`Counting`] is its allocator.
+#[must_use]
+pub fn live_bytes() -> u64 {
+    u64::try_from(LIVE_BYTES.load(Ordering::Relaxed)).unwrap_or(0)
+}
+
+fn take(n_bytes: i64) {
+    UNTOLD.with(|untold| {
+        let sum = untold.get() + n_bytes;
+        if sum.abs() < TOLD_BYTES {
+            return untold.set(sum);
+        }
+        untold.set(0);
+        LIVE_BYTES.fetch_add(sum, Ordering::Relaxed);
+    });
 }
 
 /// What the calling thread has asked for so far. Zeros unless [`Counting`] is the program's allocator.
@@ -45,6 +72,7 @@ fn count(n_bytes: usize) {
         let Allocations { n, bytes } = here.get();
         here.set(Allocations { n: n + 1, bytes: bytes + n_bytes as u64 });
     });
+    take(n_bytes as i64);
 }
 
 // SAFETY: every call is passed on to mimalloc with the arguments it came with; counting allocates nothing.
@@ -62,12 +90,14 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        take(-(layout.size() as i64));
         // SAFETY: the caller keeps the contract of `dealloc`; the block is mimalloc's, as all of them are.
         unsafe { MiMalloc.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, n_bytes: usize) -> *mut u8 {
         count(n_bytes);
+        take(-(layout.size() as i64));
         // SAFETY: the caller keeps the contract of `realloc`; the block is mimalloc's, as all of them are.
         unsafe { MiMalloc.realloc(at, layout, n_bytes) }
     }
@@ -90,6 +120,10 @@ mod tests {
         }
         let after = here();
         assert_eq!((after.n - before.n, after.bytes - before.bytes), (2, 400));
+        assert_eq!(UNTOLD.with(Cell::get) + live_bytes() as i64, 0, "all was given back");
+        take(TOLD_BYTES + 5);
+        take(-3);
+        assert_eq!((live_bytes() as i64, UNTOLD.with(Cell::get)), (TOLD_BYTES + 5, -3));
         assert_eq!(std::thread::spawn(here).join().unwrap(), Allocations::default());
     }
 }

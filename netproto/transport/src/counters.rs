@@ -80,7 +80,7 @@ counters! {
     drops_truncated,
     /// Packets over the per-peer queue between two passes.
     drops_peer_queue,
-    /// Datagrams from peers that are not admitted.
+    /// Datagrams from peers that are not admitted, and first packets beyond those that wait for the door.
     drops_early,
     /// Client datagrams over the size limit.
     drops_oversized,

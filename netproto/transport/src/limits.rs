@@ -55,6 +55,8 @@ pub struct Limits {
     pub packets_queued_max: usize,
     /// Facts queued for one peer before it is closed as too slow.
     pub queued_bytes_max: usize,
+    /// Bytes sent over QUIC and not acknowledged before the peer is closed as too slow.
+    pub under_way_bytes_max: u64,
     /// Time without progress on a non-empty queue before the peer is closed as too slow.
     pub stall_max: Duration,
     /// Who may speak WebSocket without TLS.
@@ -79,6 +81,7 @@ impl Default for Limits {
             records_per_pass: 16,
             packets_queued_max: 64,
             queued_bytes_max: 1 << 20,
+            under_way_bytes_max: 256 << 10,
             stall_max: Duration::from_secs(10),
             plain_websocket: PlainWebSocket::Loopback,
             receive_buffer_bytes: 4 << 20,

@@ -3,6 +3,7 @@
 //! Order of a visit (quinn-proto's own): events in, application polls, data out, packets out, timers last.
 //! Timers come last because packets carry acknowledgements: a timer that fires before them would send its own.
 use crate::budget::RecordReader;
+use crate::controller::under_way_bytes;
 use crate::event::{CloseCode, CloseReason, Link, PeerStats, shorten};
 use crate::lane::{Lane, Pass};
 use crate::limits::UDP_BYTES;
@@ -23,6 +24,8 @@ const RECORD_CARE: Duration = Duration::from_secs(1);
 const ROOM_LEFT: usize = 64;
 /// Packets for one peer in one visit; the budget's burst is 14.
 const PACKETS_PER_VISIT: usize = 32;
+/// What a peer has not acknowledged is looked at once in so many frames.
+const FRAMES_PER_LOOK: u32 = 32;
 /// TLS alert 120, no_application_protocol, as a QUIC error. Source: RFC 9001 section 4.8.
 const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;
 
@@ -39,6 +42,8 @@ pub(crate) struct QuicPeer {
     readable: bool,
     /// The last record was written and the stream finished.
     finished: bool,
+    /// Frames handed to the connection, counted round and round.
+    n_frames: u32,
 }
 
 impl QuicPeer {
@@ -51,6 +56,7 @@ impl QuicPeer {
             open: false,
             readable: false,
             finished: false,
+            n_frames: 0,
         }
     }
 
@@ -196,6 +202,11 @@ impl QuicPeer {
 
     pub(crate) fn send(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
         let framed = self.write_frame(head, lane, pass);
+        if framed && self.is_deaf(pass) {
+            let queued_bytes = under_way_bytes(&self.conn) as usize;
+            self.close(pass.now, CloseCode::TooSlow, "nothing is acknowledged");
+            head.end(lane, CloseReason::TooSlow { queued_bytes });
+        }
         if head.records.is_empty() {
             head.budget.handle_quiet();
         } else {
@@ -226,6 +237,13 @@ impl QuicPeer {
             lane.counters.drops_frame += 1;
         }
         sent
+    }
+
+    /// Whether too much is under way: quinn-proto remembers each packet until its fate is known.
+    fn is_deaf(&mut self, pass: &Pass<'_>) -> bool {
+        self.n_frames = self.n_frames.wrapping_add(1);
+        self.n_frames.is_multiple_of(FRAMES_PER_LOOK)
+            && under_way_bytes(&self.conn) > pass.limits.under_way_bytes_max
     }
 
     /// Gives the stream what the budget allows; a refusal leaves at once and ends the stream.
@@ -262,6 +280,9 @@ impl QuicPeer {
         let is_frame = carries && !keep;
         let mut carries = carries;
         for n in 0..PACKETS_PER_VISIT {
+            if self.conn.is_handshaking() && self.is_over_allowance() {
+                return n;
+            }
             let Some(transmit) = self.conn.poll_transmit(pass.now, 1, lane.batch.slot()) else { return n };
             lane.batch.commit(transmit.destination, transmit.src_ip, keep);
             if !std::mem::replace(&mut carries, keep) && !self.conn.is_handshaking() {
@@ -277,6 +298,14 @@ impl QuicPeer {
             }
         }
         PACKETS_PER_VISIT
+    }
+
+    /// Whether one more packet might be more than three times what came from an address that has proved nothing yet.
+    /// quinn-proto stops only behind the packet that exceeds it. Source: RFC 9000 section 8.1.
+    fn is_over_allowance(&self) -> bool {
+        let (stats, longest) = (self.conn.stats(), u64::from(UDP_BYTES));
+        // The first packet, which began the connection, is as long and not among those received.
+        stats.udp_tx.bytes + longest > 3 * (longest + stats.udp_rx.bytes)
     }
 
     fn run_timers(&mut self, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>, is_owed: bool) {

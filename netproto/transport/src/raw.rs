@@ -7,7 +7,7 @@ pub mod pair;
 use crate::mmsg::{BATCH, ReceiveBatch, SendBatch};
 use crate::socket;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
 /// Wanted size of the receive buffer, as a server has it.
@@ -40,14 +40,37 @@ impl RawSocket {
 
     /// Adds a datagram to the batch; a full batch of 64 is sent. Returns how many the kernel took.
     pub fn push(&mut self, to: SocketAddr, bytes: &[u8]) -> u64 {
+        self.push_from(None, to, bytes)
+    }
+
+    /// The same from another address of this machine than the socket would choose.
+    pub fn push_from(&mut self, from: Option<IpAddr>, to: SocketAddr, bytes: &[u8]) -> u64 {
         self.out.slot().extend_from_slice(bytes);
-        self.out.commit(to, None, false);
+        self.out.commit(to, from, false);
         if self.out.is_full() { self.flush() } else { 0 }
     }
 
     /// Sends what is in the batch. Returns how many datagrams the kernel took; the others are lost.
     pub fn flush(&mut self) -> u64 {
         self.out.send(self.udp.as_fd(), |_| ()).datagrams
+    }
+
+    /// Sends the same bytes to everybody from whom something has come; returns how many that were.
+    pub fn answer(&mut self, reply: &[u8]) -> u64 {
+        let mut n_taken = 0;
+        while let Ok(n) = self.incoming.receive(self.udp.as_fd()) {
+            for from in self.incoming.iter().filter_map(|datagram| datagram.from) {
+                self.out.slot().extend_from_slice(reply);
+                self.out.commit(from, None, false);
+            }
+            // Never more than a batch: that much was received.
+            self.out.send(self.udp.as_fd(), |_| ());
+            n_taken += n as u64;
+            if n < BATCH {
+                break;
+            }
+        }
+        n_taken
     }
 
     /// Takes everything the socket has, and returns how many datagrams that were.

@@ -11,7 +11,7 @@ use crate::cert::{Identity, IdentityError};
 use crate::counters::Counters;
 use crate::door::Door;
 use crate::event::{CloseCode, CloseReason, Event, PeerId, PeerStats, Queues};
-use crate::lane::Lane;
+use crate::lane::{Arrival, Lane};
 use crate::limits::{FRAME_BYTES_MAX, Limits, RECORD_BYTES_MAX};
 use crate::mmsg::{Packet, SendBatch};
 use crate::peer::{LINGER, Stage};
@@ -62,6 +62,8 @@ pub struct Server {
     poll_events: Events,
     endpoint: Endpoint,
     door: Door,
+    /// First packets that the door has not looked at yet.
+    strangers: VecDeque<Arrival>,
     /// Handshakes not begun yet.
     waiting: VecDeque<Incoming>,
     /// Places of peers the door looks after.
@@ -114,6 +116,7 @@ impl Server {
             poll_events: Events::with_capacity(1024),
             endpoint: Endpoint::new(endpoint_config, Some(quic), false, None),
             door: Door::new(now, u64::from_le_bytes(seed)),
+            strangers: VecDeque::new(),
             waiting: VecDeque::new(),
             at_door: Vec::new(),
             table: Table::new(),
@@ -318,7 +321,10 @@ impl Server {
 
     /// What waits at this moment.
     pub fn queues(&self) -> Queues {
-        Queues { door: self.waiting.len() + self.at_door.len(), packets: self.backlog.len() }
+        Queues {
+            door: self.strangers.len() + self.waiting.len() + self.at_door.len(),
+            packets: self.backlog.len(),
+        }
     }
 
     /// Connections in whatever stage.

@@ -6,6 +6,8 @@ mod rig;
 mod back_pressure;
 #[path = "transport/echo.rs"]
 mod echo;
+#[path = "transport/floods.rs"]
+mod floods;
 #[path = "transport/hostile.rs"]
 mod hostile;
 #[path = "transport/identity.rs"]

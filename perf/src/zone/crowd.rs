@@ -176,10 +176,26 @@ impl Crowd {
         self.n_in = self.players.len();
     }
 
+    /// Clients that are in.
+    pub(crate) fn n_in(&self) -> usize {
+        self.n_in
+    }
+
     /// The first comes alone: it learns which walls the zone has, and the others say that they have them.
     fn open_some(&mut self, n_clients: usize) -> anyhow::Result<()> {
         let most = if self.n_in == 0 { 1 } else { OPENING_MAX };
         while self.players.len() < n_clients && self.players.len() - self.n_in < most {
+            self.open(1)?;
+        }
+        Ok(())
+    }
+
+    /// So many more begin to connect, however many are under way.
+    ///
+    /// # Errors
+    /// When there is no socket.
+    pub(crate) fn open(&mut self, n: usize) -> anyhow::Result<()> {
+        for _ in 0..n {
             let at = self.players.len();
             let conn = self.dial(at)?;
             let looks = at.is_multiple_of(LOOKING);

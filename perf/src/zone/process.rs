@@ -107,7 +107,7 @@ impl Zone {
     ) -> anyhow::Result<Self> {
         let data_dir = tempfile::tempdir().context("cannot make a directory for the zone")?;
         let ready_file = data_dir.path().join("ready.json");
-        let mut words = words(program, scenario, n_clients, cores, data_dir.path());
+        let mut words = words((program, flags), scenario, n_clients, cores, data_dir.path());
         words.extend_from_slice(flags);
         let mut process = Process::part("the zone", cores.server, words, stop)?;
         let ready = wait_until_ready(&mut process, &ready_file, stop)?;
@@ -121,7 +121,7 @@ impl Zone {
 }
 
 fn words(
-    program: &[OsString],
+    (program, flags): (&[OsString], &[OsString]),
     scenario: Scenario,
     n_clients: u32,
     cores: Cores,
@@ -147,7 +147,10 @@ fn words(
         ("--spawn", scenario.name().to_owned()),
         ("--log", "warn".to_owned()),
     ] {
-        flag(name, value.into());
+        // What a caller says itself is not said twice.
+        if !flags.contains(&OsString::from(name)) {
+            flag(name, value.into());
+        }
     }
     words
 }

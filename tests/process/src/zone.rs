@@ -188,6 +188,18 @@ impl Zone {
         self.process.ended().is_none()
     }
 
+    /// Memory that it has in use.
+    ///
+    /// # Panics
+    /// If it is gone.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a zone that runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("proc(5) has VmRSS")
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {

@@ -15,6 +15,7 @@ use super::drops::drops;
 use super::exposition::{Bounds, Page};
 use super::looks::Looks;
 use super::process;
+use crate::allocator;
 
 /// A tick of 20 or 30 Hz: the buckets are close where a period ends.
 const TICK_BOUNDS: Bounds = &[
@@ -56,6 +57,7 @@ fn write_process(page: &mut Page, started_unix_seconds: f64) {
     page.family("process_cpu_seconds_total", "counter", "CPU time of all threads, user and kernel");
     page.value(&[], cpu_seconds);
     page.gauge("process_resident_memory_bytes", "Memory that is present", process.resident_bytes as f64);
+    page.gauge("arcane_live_bytes", "Memory in use, as asked for", allocator::live_bytes() as f64);
     page.gauge("process_open_fds", "Open files and sockets", process.n_open_files as f64);
     page.gauge("process_start_time_seconds", "Start since 1970", started_unix_seconds);
 }

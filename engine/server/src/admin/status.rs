@@ -8,6 +8,7 @@ use jobs::{Durations, Quantiles, STAGES};
 use serde_json::{Map, Value, json};
 
 use super::board::{Board, Numbers, Tally};
+use crate::allocator;
 
 impl Board {
     /// The status as JSON: what is now, the present window, and all counters since the start.
@@ -25,6 +26,7 @@ impl Board {
             "attached": world.attached,
             "creatures": world.creatures,
             "clients": { "quic": quic, "websocket": websocket },
+            "live_bytes": allocator::live_bytes(),
             "connections": self.numbers.n_connections,
             "door_queue": self.numbers.queues.door,
             "window": tally(&self.window, &self.numbers, self.sight, now),

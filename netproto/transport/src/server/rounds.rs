@@ -1,7 +1,7 @@
 //! The door's rounds: strangers are let begin, finish, say hello, and are seen off, all between ticks.
 use super::{Server, TCP, UDP};
 use crate::door::allows_plain;
-use crate::lane::Pass;
+use crate::lane::{Arrival, Pass};
 use crate::peer::Wire;
 use crate::quic::QuicPeer;
 use crate::settings;
@@ -16,6 +16,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Handshakes begun per round of the door.
 const ARRIVALS_PER_ROUND: usize = 16;
+/// First packets kept until the door has time; what comes beyond is lost, as in a full socket.
+const STRANGERS_MAX: usize = 2_048;
+/// First packets looked at between two looks at the clock.
+const STRANGERS_PER_LOOK: usize = 8;
 /// Even without time left, so many strangers are served per round: an overloaded server must not lock up.
 const SERVED_AT_LEAST: usize = 4;
 /// TCP connections looked at per round.
@@ -24,7 +28,28 @@ const ACCEPTS_PER_ROUND: usize = 64;
 const NOTSENT_BYTES: u32 = 16 * 1024;
 
 impl Server {
-    /// A first packet has come. Decides what it may cost before anything is kept for it.
+    /// A first packet is in the socket's batch. Whoever floods us with them may have the door's time, never a tick's.
+    pub(super) fn handle_stranger(&mut self, arrival: Arrival) {
+        if self.strangers.len() < STRANGERS_MAX {
+            self.strangers.push_back(arrival);
+        } else {
+            self.counters.drops_early += 1;
+        }
+    }
+
+    /// Looks at first packets until the deadline.
+    fn look_at_strangers(&mut self, deadline: Instant) {
+        let mut n_looked = 0;
+        while let Some(arrival) = self.strangers.pop_front() {
+            self.route(arrival);
+            n_looked += 1;
+            if n_looked % STRANGERS_PER_LOOK == 0 && Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+
+    /// A first packet is valid. Decides what it may cost before anything is kept for it.
     pub(super) fn knock(&mut self, incoming: Incoming) {
         let half_open = self.waiting.len() + self.at_door.len();
         if half_open >= self.limits.half_open_max {
@@ -47,6 +72,7 @@ impl Server {
     /// begun by then is little, and the rest waits for the next round.
     pub(super) fn serve_round(&mut self, deadline: Instant) {
         self.drain();
+        self.look_at_strangers(deadline);
         self.accept_quic(deadline);
         self.visit_door(deadline);
         self.send_replies();
@@ -129,7 +155,7 @@ impl Server {
         let slots = self.at_door.iter().map(|&index| &self.table.slots[index as usize].head);
         let next = slots.flat_map(|head| [head.timer, head.stage_until]).flatten().min();
         match next {
-            _ if !self.waiting.is_empty() => Duration::ZERO,
+            _ if !(self.waiting.is_empty() && self.strangers.is_empty()) => Duration::ZERO,
             _ if self.tcp_waiting => super::DOOR_NAP,
             Some(at) => at.saturating_duration_since(now),
             None => Duration::MAX,

@@ -6,6 +6,7 @@ mod admin;
 mod config;
 mod drain;
 mod hist;
+mod hostile;
 mod metrics;
 mod page;
 mod record;
