@@ -15,6 +15,16 @@ need_toolchain() {
     die "cc is missing: run \`sudo apt-get install build-essential\`"
 }
 
+# libFuzzer comes as C++: Debian's compiler for it.
+need_cxx() {
+    command -v c++ >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "c++ is missing: installing g++"
+        apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends g++ >&2 || true
+    fi
+    command -v c++ >/dev/null || die "c++ is missing: run \`sudo apt-get install g++\`"
+}
+
 # Directory of the executables that cargo builds.
 target_dir() { printf '%s' "${CARGO_TARGET_DIR:-target}"; }
 

@@ -7,10 +7,12 @@
 //! Source: docs/OPERATIONS.md "Histograms".
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::serialization::interval_log::{
     IntervalLogHistogram, IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
 };
@@ -22,6 +24,15 @@ const VERSION: &str = "[Histogram log format version 1.3]";
 /// What other tools write above the lines; they skip it when they read.
 const LEGEND: &str =
     "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
+
+/// Begins a histogram that is packed.
+const PACKED_COOKIE: u32 = 0x1c84_9314;
+/// Bytes before the counts of a plain one.
+const PLAIN_HEAD_BYTES: usize = 40;
+/// Bytes of an unpacked one at most: one of four digits over all numbers, every count in it.
+const PLAIN_BYTES_MAX: u64 = 8 << 20;
+/// Every further digit makes the memory of a histogram ten times as large; ours have two.
+const DIGITS_MAX: u32 = 4;
 
 /// What opens a log: `start` is when that which is measured began.
 #[must_use]
@@ -172,6 +183,8 @@ impl Entry<'_> {
         let bytes = STANDARD
             .decode(self.encoded)
             .map_err(|error| wrong(format!("the histogram is not base64: {error}")))?;
+        let bytes =
+            unpacked(&bytes).ok_or_else(|| wrong("the histogram claims more than it has".to_owned()))?;
         let histogram = Deserializer::new().deserialize::<u64, _>(&mut bytes.as_slice()).map_err(
             |error: hdrhistogram::serialization::DeserializeError| {
                 wrong(format!("the histogram cannot be unpacked: {error}"))
@@ -179,6 +192,26 @@ impl Entry<'_> {
         )?;
         Ok(Durations::from(&histogram))
     }
+}
+
+/// The plain form of a histogram, if its head is honest: the reader behind reserves whatever the head says.
+///
+/// - Shapes: cookie, length of the counts, offset, digits, bounds, ratio; all big-endian. Bytes without the cookie of the
+///   packed form are taken as plain.
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let word = |bytes: &[u8], at: usize| {
+        let word: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(word))
+    };
+    let mut plain = Vec::new();
+    if word(bytes, 0)? == PACKED_COOKIE {
+        ZlibDecoder::new(bytes.get(8..)?).take(PLAIN_BYTES_MAX).read_to_end(&mut plain).ok()?;
+    } else {
+        plain.extend_from_slice(bytes);
+    }
+    let n_counts = plain.len().checked_sub(PLAIN_HEAD_BYTES)?;
+    let is_honest = word(&plain, 4)? as usize <= n_counts && word(&plain, 12)? <= DIGITS_MAX;
+    is_honest.then_some(plain)
 }
 
 #[cfg(test)]
@@ -278,5 +311,25 @@ mod tests {
         assert_eq!((log.entries[0].tag, log.entries[0].begun_s), ("", 1_700_000_007.0));
         let read = log.entries[0].durations().unwrap();
         assert!(read.n() == 40 && read.max_ns().abs_diff(1_000_000) < 10_000, "{}", read.max_ns());
+    }
+
+    /// Seen: a log of 476 bytes took 3 GB, because the reader of the format reserves what the head of a histogram
+    /// claims. Now a head that claims more than follows is refused before.
+    #[test]
+    fn a_histogram_that_claims_more_than_it_has_is_refused() {
+        let mut plain = 0x1c84_9313_u32.to_be_bytes().to_vec();
+        for word in [0, 0, 2, 0, 1, 0, 1_000_000, 0x3ff0_0000, 0] {
+            plain.extend_from_slice(&u32::to_be_bytes(word));
+        }
+        let durations = |plain: &[u8]| {
+            let line = format!("1.0,1.0,1.0,{}\n", STANDARD.encode(plain));
+            read(&line).unwrap().entries[0].durations().map(|durations| durations.n())
+        };
+        assert_eq!(durations(&plain).unwrap(), 0);
+        for (at, claimed) in [(4, 0xf000_0000_u32), (12, 5)] {
+            let mut lying = plain.clone();
+            lying[at..at + 4].copy_from_slice(&claimed.to_be_bytes());
+            assert!(durations(&lying).unwrap_err().what.contains("claims more"), "byte {at}");
+        }
     }
 }

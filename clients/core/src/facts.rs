@@ -18,10 +18,11 @@ impl Facts {
         self.held.push_back(notice);
     }
 
-    /// The next fact whose tick has come with a snapshot of `tick`. Facts keep their order.
-    pub(crate) fn pop_until(&mut self, tick: u32) -> Option<String> {
+    /// The next fact whose tick has come with a snapshot of `tick`, if there was one. Facts keep their order.
+    pub(crate) fn pop_until(&mut self, tick: Option<u32>) -> Option<String> {
         let first = self.held.front()?;
-        let is_due = tick.wrapping_sub(first.tick) as i32 >= 0 || self.held.len() > HELD_MAX;
+        let has_come = tick.is_some_and(|tick| tick.wrapping_sub(first.tick) as i32 >= 0);
+        let is_due = has_come || self.held.len() > HELD_MAX;
         if is_due { self.held.pop_front().map(|notice| notice.text) } else { None }
     }
 }
@@ -35,14 +36,26 @@ mod tests {
         let mut facts = Facts::default();
         facts.push(Notice { tick: 0, text: "late".into() });
         facts.push(Notice { tick: 5, text: "later".into() });
-        assert_eq!(facts.pop_until(u32::MAX), None);
-        assert_eq!(facts.pop_until(4).as_deref(), Some("late"));
-        assert_eq!(facts.pop_until(4), None);
-        assert_eq!(facts.pop_until(5).as_deref(), Some("later"));
+        assert_eq!(facts.pop_until(Some(u32::MAX)), None);
+        assert_eq!(facts.pop_until(Some(4)).as_deref(), Some("late"));
+        assert_eq!(facts.pop_until(Some(4)), None);
+        assert_eq!(facts.pop_until(Some(5)).as_deref(), Some("later"));
         (0..1000).for_each(|_| {
             facts.push(Notice { tick: 1_000_000, text: String::new() });
-            while facts.pop_until(5).is_some() {}
+            while facts.pop_until(Some(5)).is_some() {}
         });
         assert!(facts.held.len() <= HELD_MAX);
+    }
+
+    /// Seen: a zone that sends notices and no snapshot makes its client keep all of them. Nothing was let go before the
+    /// first snapshot. Now the bound holds before it as well.
+    #[test]
+    fn facts_that_come_before_any_snapshot_do_not_pile_up() {
+        let mut facts = Facts::default();
+        for _ in 0..1000 {
+            facts.push(Notice { tick: 0, text: "x".repeat(400) });
+            while facts.pop_until(None).is_some() {}
+        }
+        assert_eq!(facts.held.len(), HELD_MAX);
     }
 }

@@ -488,10 +488,8 @@ impl Session {
     }
 
     fn release_facts(&mut self) {
-        if self.visit.applied_at.is_none() {
-            return;
-        }
-        while let Some(text) = self.visit.facts.pop_until(self.visit.view.tick()) {
+        let tick = self.visit.applied_at.map(|_| self.visit.view.tick());
+        while let Some(text) = self.visit.facts.pop_until(tick) {
             self.events.push_back(Event::Notice(text));
         }
     }

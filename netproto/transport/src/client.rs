@@ -6,7 +6,7 @@
 mod drive;
 pub(crate) mod pin;
 mod quic;
-mod ws;
+pub(crate) mod ws;
 
 use crate::cert::SERVER_NAME;
 use crate::event::{CloseReason, Link};

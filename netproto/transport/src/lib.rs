@@ -11,6 +11,8 @@
 #![deny(unsafe_code)]
 pub mod client;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod limits;
 pub mod raw;
 

@@ -422,7 +422,7 @@ fn release_records(out: &mut Vec<u8>, head: &mut Head, now: Instant, allowed: us
     }
 }
 
-fn read_close(payload: &[u8]) -> CloseReason {
+pub(crate) fn read_close(payload: &[u8]) -> CloseReason {
     let (code, text) = match payload.split_first_chunk::<2>() {
         Some((code, text)) => (u16::from_be_bytes(*code), text),
         None => (1005, payload),

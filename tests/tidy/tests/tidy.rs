@@ -12,12 +12,16 @@ mod rust;
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/audit.rs"]
+mod audit;
 #[path = "tidy/commands.rs"]
 mod commands;
 #[path = "tidy/comments.rs"]
 mod comments;
 #[path = "tidy/dead.rs"]
 mod dead;
+#[path = "tidy/decoders.rs"]
+mod decoders;
 #[path = "tidy/habits.rs"]
 mod habits;
 #[path = "tidy/links.rs"]

@@ -103,7 +103,7 @@ fn refusal(token: &Token, method: &Method, headers: &HeaderMap) -> Option<(Statu
 }
 
 /// Whether a Host header names this machine's loopback, with or without a port.
-fn is_loopback_name(host: &str) -> bool {
+pub(super) fn is_loopback_name(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let is_address = name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());

@@ -8,6 +8,8 @@
 
 pub mod board;
 pub mod easel;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod guard;
 pub mod status;
 

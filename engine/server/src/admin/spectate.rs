@@ -120,7 +120,7 @@ fn event(dots: &Dots) -> String {
 }
 
 /// Reads a rectangle.
-fn lens(query: &str) -> Result<Lens, String> {
+pub(super) fn lens(query: &str) -> Result<Lens, String> {
     let number = |name: &str| -> Result<f64, String> {
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         let mut given = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);

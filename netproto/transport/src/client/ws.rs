@@ -194,7 +194,7 @@ impl WsConn {
     }
 }
 
-fn config() -> WebSocketConfig {
+pub(crate) fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
         .write_buffer_size(0)
@@ -203,14 +203,14 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
 }
 
-fn read_close(frame: Option<CloseFrame>) -> CloseReason {
+pub(crate) fn read_close(frame: Option<CloseFrame>) -> CloseReason {
     let Some(frame) = frame else { return CloseReason::Peer { code: 1005, text: String::new() } };
     let code = u16::from(frame.code);
     let code = if code >= STATUS_BASE { code - STATUS_BASE } else { code };
     CloseReason::Peer { code: u32::from(code), text: shorten(frame.reason.as_bytes()) }
 }
 
-fn explain(error: &Error) -> CloseReason {
+pub(crate) fn explain(error: &Error) -> CloseReason {
     match error {
         Error::Http(response) if response.headers().contains_key(MAJOR_HEADER) => CloseReason::WrongMajor,
         Error::Http(response) => {
