@@ -198,6 +198,15 @@ impl World {
     /// If the configuration is out of bounds: whoever reads it from outside checks it first.
     #[must_use]
     pub fn new(config: &ZoneConfig, content: Content) -> Self {
+        Self::from_tick(config, content, 0)
+    }
+
+    /// As [`World::new`]; the first tick that is stepped is the one behind `now`.
+    ///
+    /// # Panics
+    /// As [`World::new`].
+    #[must_use]
+    pub fn from_tick(config: &ZoneConfig, content: Content, now: u32) -> Self {
         assert!(0 < config.side_mm && config.side_mm <= SIDE_MM_MAX, "side of {} mm", config.side_mm);
         let columns = Columns::new(config.players_max as usize, config.creatures as usize);
         let (n_players, n_rows) = (columns.n_players_max(), columns.n_rows());
@@ -210,7 +219,7 @@ impl World {
             rules,
             clearance: Clearance::of(&walls),
             walls,
-            now: 0,
+            now,
             handles: Handles::new(n_rows),
             bins: Bins::new(config.side_mm, &columns),
             players: vec![Player::new(DurableId::default(), (0, 0), &rules); n_players],
@@ -245,7 +254,7 @@ impl World {
             let (turn, part) = (chance(0, 255) as u8, chance(1, 1_000_000));
             free_in_disc(&self.walls, self.config.side_mm, self.config.den_radius_mm, turn, part)
         };
-        let mind = Mind { home, den, until: chance(2, 200) as u32, ..Mind::default() };
+        let mind = Mind { home, den, until: self.now + chance(2, 200) as u32, ..Mind::default() };
         self.minds[den as usize] = mind;
         self.bear(Row((self.columns.n_players_max() + den as usize) as u32));
     }

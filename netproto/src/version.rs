@@ -91,6 +91,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_printed_for_people_holds_no_secret() {
+        let mut hello = hello("test");
+        (hello.resume_token, hello.ticket) = ([0xab; 32], [0xcd; 64]);
+        let welcome = crate::Welcome { resume_token: vec![0xab; 32], entity: 7, ..crate::Welcome::default() };
+        let shown = format!("{hello:?} {welcome:#?} {:?}", crate::Record::Welcome(welcome.clone()));
+        assert!(shown.contains("resume_token: ..") && shown.contains("entity: 7"), "{shown}");
+        assert!(!shown.contains("171") && !shown.contains("205") && !shown.contains("ab, "), "{shown}");
+    }
+
+    #[test]
     fn rubbish_is_a_bad_hello() {
         assert_eq!(judge(b"GET / HTTP/1.1").unwrap_err().reason, Refusal::BadHello);
         assert_eq!(judge(&[]).unwrap_err().reason, Refusal::BadHello);

@@ -1,7 +1,8 @@
 //! When to send the command of which tick.
 //!
 //! The schedule runs on its own, one tick after the other; answers of the server only bend it. A command should
-//! reach the server a little before its tick: 15 ms and twice the jitter, at most two ticks. The server tells in
+//! reach the server a little before its tick: 15 ms and twice the jitter, at most two ticks, and the time between two
+//! visits of an owner who comes more rarely than ticks do. The server tells in
 //! every snapshot how early the newest input came; from that the clock steers by at most 5 % around the zone's
 //! [pace](crate::pace), and jumps when it is more than ten ticks off. A zone that stretches its ticks says so before,
 //! and the schedule stretches with them.
@@ -10,6 +11,7 @@
 use crate::Nanos;
 use crate::jitter::Jitter;
 use crate::pace::Pace;
+use crate::visits::Visits;
 
 /// How early a command should come, apart from jitter.
 const EARLY_NS: i64 = 15_000_000;
@@ -49,6 +51,7 @@ pub struct Clock {
     rtt_ns: i64,
     jitter: Jitter,
     pace: Pace,
+    visits: Visits,
     /// The first answers have been acted upon.
     is_settled: bool,
     /// Answers before this are about commands from before the last jump.
@@ -77,6 +80,7 @@ impl Clock {
             rtt_ns: 0,
             jitter: Jitter::default(),
             pace: Pace::new(tick_ns),
+            visits: Visits::default(),
             is_settled: false,
             deaf_until: Nanos(0),
             strikes: 0,
@@ -116,6 +120,10 @@ impl Clock {
             tick = tick.wrapping_add(behind as u32);
             self.next_at.0 += behind * self.period_ns(tick);
         }
+        if self.visits.record(now, now.since(self.next_at) as i64, self.pace.period_ns(tick)) {
+            // Steering would take seconds, and meanwhile commands come late.
+            self.is_settled = false;
+        }
         self.next_tick = Some(tick.wrapping_add(1));
         self.next_at.0 += self.period_ns(tick);
         Some(tick)
@@ -149,7 +157,7 @@ impl Clock {
     /// How early commands are aimed.
     #[must_use]
     pub fn target_ns(&self) -> i64 {
-        (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns())
+        (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns()) + self.visits.span_ns()
     }
 
     /// The wire's share of a round trip, smoothed.
@@ -187,7 +195,8 @@ impl Clock {
     }
 
     fn handle_margin(&mut self, now: Nanos, lead_ns: i64, margin_2ms: i32) {
-        let margin_ns = i64::from(margin_2ms) * MARGIN_NS;
+        // As if it had been sent when it was due.
+        let margin_ns = i64::from(margin_2ms) * MARGIN_NS + self.visits.late_ns();
         let late_ns = self.target_ns() - margin_ns;
         self.useless_strikes =
             if !(0..MARGIN_MAX).contains(&margin_2ms) { self.useless_strikes.saturating_add(1) } else { 0 };

@@ -16,6 +16,8 @@ struct Wire {
     tick_ns: u64,
     /// Between these ticks, counted from the start, they take so long, and the server says so four ticks before.
     stretch: (std::ops::Range<u32>, u64),
+    /// The owner looks after its clock this often.
+    frame_ns: u64,
 }
 
 impl Wire {
@@ -37,6 +39,7 @@ const LOOPBACK: Wire = Wire {
     start_tick: 1_000,
     tick_ns: TICK_NS,
     stretch: (0..0, 0),
+    frame_ns: STEP_NS,
 };
 
 #[derive(Default)]
@@ -94,10 +97,11 @@ fn play(wire: &Wire, seconds: u64) -> Outcome {
             }
             snapshots.push((now + delay(), tick, newest.map(|(_, margin)| margin)));
         }
-        for (_, tick, margin) in snapshots.extract_if(.., |(at, ..)| *at <= now) {
+        let is_frame = now.is_multiple_of(wire.frame_ns);
+        for (_, tick, margin) in snapshots.extract_if(.., |(at, ..)| is_frame && *at <= now) {
             clock.handle_snapshot(Nanos(now), tick, margin);
         }
-        while let Some(tick) = clock.poll_tick(Nanos(now)) {
+        while is_frame && let Some(tick) = clock.poll_tick(Nanos(now)) {
             assert!(last_sent.is_none_or(|last| tick.wrapping_sub(last) as i32 > 0), "tick {tick} twice");
             last_sent = Some(tick);
             inputs.push((now + delay(), tick));
@@ -204,6 +208,20 @@ fn a_zone_that_says_before_how_far_it_stretches_time_is_followed_without_a_late_
             let outcome = play(&Wire { one_way_ns, stretch: back, start_tick, ..LOOPBACK }, 25);
             check_steady(&outcome, 6..=30);
             assert_eq!(outcome.n_late, 0, "back at its rate");
+        }
+    }
+}
+
+#[test]
+fn an_owner_of_ten_frames_a_second_sends_two_at_a_time_and_both_in_time() {
+    for one_way_ns in [100_000, 30_000_000, 77_000_000] {
+        for frame_ns in [66_500_000, 100_000_000, 101_500_000, 150_000_000] {
+            let wire = Wire { one_way_ns, frame_ns, ..LOOPBACK };
+            let outcome = play(&wire, 15);
+            let low = outcome.margins.iter().min().unwrap() * 2;
+            assert_eq!(outcome.n_late, 0, "{low} ms early, {frame_ns} ns per frame, {one_way_ns} ns one way");
+            assert!((97..=103).contains(&outcome.n_sent), "{} commands in 5 s", outcome.n_sent);
+            assert!(outcome.n_snaps <= 8, "{} jumps", outcome.n_snaps);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A client, without eyes and hands: decode, predict, reconcile, interpolate, connect.
 //!
 //! Read it as the data comes in: [`session`] is the whole client as one machine, [`talk`] what it and its owner say
-//! to each other. It keeps a [`view`] of 64 slots (with its [`history`] of applied numbers), loads [`walls`], sends
-//! [`commands`] when the [`clock`] says so (it listens to the [`jitter`] and the [`pace`]), holds
+//! to each other, and `comeback` how it comes back. It keeps a [`view`] of 64 slots (with its [`history`] of applied numbers), loads [`walls`], sends
+//! [`commands`] when the [`clock`] says so (it listens to the [`jitter`], the [`pace`] and the owner's [`visits`]), holds
 //! facts until their tick, knows the [`effects`] that were announced, and lets [`predict`] run ahead of the server
 //! along the newest [`paths`].
 //! [`interpolate`] smooths what others do, for drawing. [`connect`] is the one shell: sockets for many sessions.
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+mod comeback;
 pub mod commands;
 pub mod connect;
 pub mod effects;
@@ -27,6 +28,7 @@ pub mod session;
 pub mod talk;
 pub mod tape;
 pub mod view;
+pub mod visits;
 pub mod walls;
 
 /// A point in time, in nanoseconds since the owner's start. Machines get it as an argument.

@@ -6,6 +6,7 @@
 
 use crate::Nanos;
 use crate::clock::Clock;
+use crate::comeback::{Comeback, KNOCK_NS_MAX, Token};
 use crate::commands::Commands;
 use crate::facts::Facts;
 use crate::paths::path_from_record;
@@ -26,14 +27,12 @@ use std::sync::Arc;
 
 /// Without a snapshot for this long, the connection is given up.
 pub const SILENCE_NS_MAX: u64 = 1_000_000_000;
-/// From the order to connect to being ready.
-pub const ENTRY_NS_MAX: u64 = 10_000_000_000;
+/// From the hello to the first record, and likewise without a snapshot once there was one.
+const ANSWER_NS_MAX: u64 = 3_000_000_000;
+/// From one record to the next, or to being ready.
+const RECORD_NS_MAX: u64 = KNOCK_NS_MAX;
 /// A client without commands tells what it has applied at least this often: 5 Hz.
 const ACK_NS: u64 = 200_000_000;
-/// Waits before a reconnect: at least this, and a random time on top that doubles with every failure.
-const RECONNECT_NS_MIN: u64 = 50_000_000;
-const RECONNECT_NS: u64 = 1_000_000_000;
-const RECONNECT_DOUBLINGS_MAX: u32 = 3;
 /// Header and own block, rounded up to bytes.
 const THIN_BYTES: usize = (Header::BITS_MAX + Own::BITS_MAX).div_ceil(8) as usize;
 /// `consumed_below` for: none yet, or older.
@@ -71,11 +70,9 @@ pub struct Session {
     settings: Settings,
     stage: Stage,
     visit: Box<Visit>,
-    resume_token: [u8; 32],
+    comeback: Comeback,
     /// Walls that the zone shall think we have.
     spared_hash: u64,
-    n_failures: u32,
-    random: u64,
     wanted: Command,
     orders: VecDeque<LinkOrder>,
     records: VecDeque<Vec<u8>>,
@@ -94,13 +91,11 @@ impl Session {
     #[must_use]
     pub fn new(settings: Settings, start: Nanos) -> Self {
         Self {
-            random: settings.seed ^ 0x9e37_79b9_7f4a_7c15,
+            comeback: Comeback::new(settings.seed),
             settings,
             stage: Stage::Waiting(start),
             visit: Box::default(),
-            resume_token: [0; 32],
             spared_hash: 0,
-            n_failures: 0,
             wanted: Command::default(),
             orders: VecDeque::new(),
             records: VecDeque::new(),
@@ -137,8 +132,9 @@ impl Session {
         if !matches!(self.stage, Stage::Entering(_)) {
             return;
         }
+        self.stage = Stage::Entering(now.plus(ANSWER_NS_MAX));
         let mut hello = version::hello(&self.settings.build);
-        hello.resume_token = self.resume_token;
+        hello.resume_token = self.comeback.token.0;
         hello.wall_hash = self.settings.walls.as_ref().map_or(self.spared_hash, |walls| walls.hash());
         let mut bytes = Vec::new();
         hello.encode(&mut bytes);
@@ -149,7 +145,7 @@ impl Session {
     pub fn handle_closed(&mut self, now: Nanos) {
         self.note(now, Note::Closed);
         if matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
-            self.lose(now);
+            self.lose(now, false);
         }
     }
 
@@ -163,6 +159,9 @@ impl Session {
     fn take_record(&mut self, now: Nanos, bytes: &[u8]) {
         if !matches!(self.stage, Stage::Entering(_) | Stage::Playing) {
             return;
+        }
+        if matches!(self.stage, Stage::Entering(_)) {
+            self.stage = Stage::Entering(now.plus(RECORD_NS_MAX));
         }
         match Record::decode(bytes) {
             Ok(Record::Welcome(welcome)) => self.handle_welcome(welcome),
@@ -213,10 +212,10 @@ impl Session {
                 let counts = self.visit.view.counts;
                 *self.visit = Visit::default();
                 self.visit.view.counts = counts;
-                self.stage = Stage::Entering(now.plus(ENTRY_NS_MAX));
+                self.stage = Stage::Entering(self.comeback.knock_deadline(now));
                 self.orders.push_back(LinkOrder::Connect);
             }
-            Stage::Entering(deadline) if deadline <= now => self.give_up(now),
+            Stage::Entering(deadline) if deadline.min(self.silence_deadline()) <= now => self.give_up(now),
             Stage::Playing if self.silence_deadline() <= now => self.give_up(now),
             _ => {}
         }
@@ -267,7 +266,10 @@ impl Session {
     pub fn poll_timeout(&self) -> Nanos {
         match self.stage {
             Stage::Waiting(at) => at,
-            Stage::Entering(deadline) => deadline.min(self.ack_deadline().unwrap_or(Nanos::NEVER)),
+            Stage::Entering(deadline) => {
+                let ack = self.ack_deadline().unwrap_or(Nanos::NEVER);
+                deadline.min(self.silence_deadline()).min(ack)
+            }
             Stage::Playing => {
                 let ack = self.ack_deadline().unwrap_or(Nanos::NEVER);
                 self.silence_deadline().min(self.input_due()).min(ack)
@@ -358,7 +360,7 @@ impl Session {
             self.n_bad_records += 1;
             return;
         }
-        self.resume_token = welcome.resume_token.as_slice().try_into().unwrap_or([0; 32]);
+        self.comeback.token = Token(welcome.resume_token.as_slice().try_into().unwrap_or([0; 32]));
         self.events.push_back(Event::Welcome { entity: welcome.entity, resumed: welcome.resumed });
         self.visit.clock = Some(Clock::new(welcome.ticks_per_second));
         let may_predict = self.settings.predict && welcome.kernel_version == u32::from(KERNEL_VERSION);
@@ -394,7 +396,7 @@ impl Session {
         let is_ready = visit.welcome.is_some() && visit.loader.is_none() && visit.applied_at.is_some();
         if is_ready && matches!(self.stage, Stage::Entering(_)) {
             self.stage = Stage::Playing;
-            self.n_failures = 0;
+            self.comeback.handle_ready();
             self.events.push_back(Event::Ready);
         }
     }
@@ -408,7 +410,7 @@ impl Session {
             reason,
             Refusal::Full | Refusal::Draining | Refusal::Slow | Refusal::Silent | Refusal::ServerError
         ) {
-            self.lose(now);
+            self.lose(now, true);
         } else {
             self.stage = Stage::Over;
         }
@@ -514,23 +516,21 @@ impl Session {
     }
 
     fn silence_deadline(&self) -> Nanos {
-        self.visit.applied_at.map_or(Nanos::NEVER, |at| at.plus(SILENCE_NS_MAX))
+        let silence_ns = if self.stage == Stage::Playing { SILENCE_NS_MAX } else { ANSWER_NS_MAX };
+        self.visit.applied_at.map_or(Nanos::NEVER, |at| at.plus(silence_ns))
     }
 
     fn give_up(&mut self, now: Nanos) {
         self.orders.push_back(LinkOrder::Close);
-        self.lose(now);
+        self.lose(now, false);
     }
 
-    fn lose(&mut self, now: Nanos) {
+    fn lose(&mut self, now: Nanos, is_refused: bool) {
         self.n_lost += 1;
         self.records.clear();
         self.events.push_back(Event::Lost);
-        let most_ns = RECONNECT_NS << self.n_failures.min(RECONNECT_DOUBLINGS_MAX);
-        self.n_failures += 1;
-        self.random =
-            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.stage = Stage::Waiting(now.plus(RECONNECT_NS_MIN + (self.random >> 16) % most_ns));
+        let rtt_ns = self.visit.clock.as_ref().map(Clock::rtt_ns);
+        self.stage = Stage::Waiting(self.comeback.handle_lost(now, is_refused, rtt_ns));
     }
 }
 

@@ -325,6 +325,24 @@ fn a_zone_that_stays_away_is_asked_again_ever_more_rarely() {
 }
 
 #[test]
+fn a_hello_without_an_answer_is_given_up_and_said_again_on_another_connection() {
+    let mut session = Session::new(Settings::default(), Nanos(0));
+    session.handle_timeout(Nanos(0));
+    session.handle_connected(Nanos(MS));
+    assert_eq!(session.poll_timeout(), Nanos(MS + ANSWER_NS_MAX));
+    session.handle_timeout(Nanos(ANSWER_NS_MAX));
+    assert_eq!(session.poll_event(), None);
+    session.handle_timeout(Nanos(MS + ANSWER_NS_MAX));
+    assert_eq!(session.poll_event(), Some(Event::Lost));
+    assert_eq!(
+        [session.poll_link(), session.poll_link()],
+        [Some(LinkOrder::Connect), Some(LinkOrder::Close)]
+    );
+    session.handle_timeout(session.poll_timeout());
+    assert_eq!(session.poll_link(), Some(LinkOrder::Connect));
+}
+
+#[test]
 fn a_refusal_for_a_reason_that_stays_ends_the_session() {
     for (reason, is_over) in
         [(Refusal::Epoch, true), (Refusal::ResumedElsewhere, true), (Refusal::Draining, false)]

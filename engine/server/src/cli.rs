@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::layers::CONFIG_VARIABLE;
 use crate::config::{Config, ConfigError, Settings};
+use crate::zone::BeginFlags;
 use crate::zone::record::RecordFlags;
 use crate::{up, zone};
 
@@ -136,9 +137,9 @@ pub struct ZoneArgs {
     /// Write addresses, key pin and process id to this file (JSON) as soon as the zone listens
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
-    /// What of it is recorded
+    /// How it begins
     #[command(flatten)]
-    pub record: RecordFlags,
+    pub begin: BeginFlags,
     /// The world
     #[command(flatten)]
     pub world: WorldFlags,
@@ -266,7 +267,7 @@ fn run_zone(args: &ZoneArgs) -> anyhow::Result<ExitCode> {
         print!("{settings}");
         return Ok(ExitCode::SUCCESS);
     }
-    zone::run(&config, &settings, args.ready_file.as_deref(), &args.record)
+    zone::run(&config, &settings, args.ready_file.as_deref(), &args.begin)
 }
 
 /// Variables that are not text cannot be ours.

@@ -93,7 +93,7 @@ impl Writer {
             raw: Vec::new(),
             packed: Vec::new(),
             first_tick: 0,
-            next_tick: 1,
+            next_tick: header.now.wrapping_add(1),
             n_ticks: 0,
             table: Table::default(),
             changes: Vec::new(),

@@ -92,7 +92,7 @@ impl Replayer {
         if let Some(refusal) = header.refusal(content.hash) {
             return Err(refusal);
         }
-        let world = World::new(&header.config, content);
+        let world = World::from_tick(&header.config, content, header.now);
         Ok(Self { world, recorded: Table::default(), outcome: Outcome::default() })
     }
 

@@ -12,6 +12,8 @@ const MAGIC: [u8; 8] = *b"ARCNPLAY";
 pub const FORMAT: u16 = 1;
 /// The smallest square that settings allow: in smaller ones there may be no free cell.
 const SIDE_MM_MIN: i32 = 64_000;
+/// The tick before the first one that is recorded, in front of the checksum.
+const NOW_AT: usize = HEADER_BYTES - 8;
 /// Room for the name of a build.
 const BUILD_BYTES_MAX: usize = 63;
 
@@ -26,6 +28,8 @@ pub struct Header {
     pub fingerprint: u64,
     /// How bodies moved.
     pub kernel_version: u16,
+    /// Its tick when the recording began: the first one that is recorded comes behind it.
+    pub now: u32,
     /// Digests were taken every so many ticks.
     pub digest_every: u32,
     /// Who recorded.
@@ -54,7 +58,7 @@ pub enum HeaderError {
 }
 
 impl Header {
-    /// The header of a world that is recorded from its first tick on.
+    /// The header of a world that is recorded from its first step on.
     #[must_use]
     pub fn of(world: &crate::World, digest_every: u32, build: &str) -> Self {
         let mut end = build.len().min(BUILD_BYTES_MAX);
@@ -66,6 +70,7 @@ impl Header {
             content_hash: world.content_hash(),
             fingerprint: netproto::FINGERPRINT,
             kernel_version: netproto::KERNEL_VERSION,
+            now: world.now(),
             digest_every: digest_every.max(1),
             build: build[..end].to_owned(),
         }
@@ -90,7 +95,8 @@ impl Header {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(self.build.as_bytes());
-        out.resize(HEADER_BYTES - 4, 0);
+        out.resize(NOW_AT, 0);
+        out.extend_from_slice(&self.now.to_le_bytes());
         out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
         out.try_into().expect("the header was filled up to its length")
     }
@@ -112,7 +118,7 @@ impl Header {
         if crc != crc32fast::hash(body).to_le_bytes() {
             return Err(HeaderError::Checksum);
         }
-        Ok(read_body(&mut reader)?)
+        Ok(Self { now: read_now(bytes), ..read_body(&mut reader)? })
     }
 
     /// What keeps this build from replaying it, as a sentence for a person; nothing if it can.
@@ -138,6 +144,12 @@ impl Header {
             )
         })
     }
+}
+
+/// The tick at its place of its own: most zones begin with nothing there.
+fn read_now(bytes: &[u8; HEADER_BYTES]) -> u32 {
+    let (_, tail) = bytes.split_at(NOW_AT);
+    u32::from_le_bytes(*tail.first_chunk().expect("the tick and the checksum end the header"))
 }
 
 /// Everything behind the format. Whatever a header says is within the bounds of a world that can be built.
@@ -174,5 +186,5 @@ fn read_body(reader: &mut Bytes<'_>) -> Result<Header, Malformed> {
         den_radius_mm,
     };
     let build = std::str::from_utf8(build).map_err(|_| Malformed::Bounds("the build"))?.to_owned();
-    Ok(Header { config, content_hash, fingerprint, kernel_version, digest_every, build })
+    Ok(Header { config, content_hash, fingerprint, kernel_version, now: 0, digest_every, build })
 }

@@ -15,7 +15,7 @@ pub struct HelloEpochs {
 }
 
 /// Who the client is and what it can read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Hello {
     /// 1.
     pub hello_version: u16,
@@ -35,6 +35,23 @@ pub struct Hello {
     pub resume_token: [u8; 32],
     /// Name and version of the client's build.
     pub build: String,
+}
+
+impl std::fmt::Debug for Hello {
+    /// Secrets stay out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hello")
+            .field("hello_version", &self.hello_version)
+            .field("kernel_version", &self.kernel_version)
+            .field("caps", &self.caps)
+            .field("content_hash", &self.content_hash)
+            .field("wall_hash", &self.wall_hash)
+            .field("epochs", &self.epochs)
+            .field("ticket", &format_args!(".."))
+            .field("resume_token", &format_args!(".."))
+            .field("build", &self.build)
+            .finish()
+    }
 }
 
 impl Default for Hello {

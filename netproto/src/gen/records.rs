@@ -6,7 +6,7 @@ use super::tagged::{Fields, put_bytes, put_list, put_number};
 use crate::DecodeError;
 
 /// Answer to the hello: who you are and where.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Welcome {
     /// Durable id, low half; opaque.
     pub durable_low: u32,
@@ -36,6 +36,26 @@ pub struct Welcome {
     pub kernel_version: u32,
     /// Wire epoch that the zone will speak.
     pub epoch: u32,
+}
+
+impl std::fmt::Debug for Welcome {
+    /// Secrets stay out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Welcome")
+            .field("durable_low", &self.durable_low)
+            .field("durable_high", &self.durable_high)
+            .field("entity", &self.entity)
+            .field("tick", &self.tick)
+            .field("ticks_per_second", &self.ticks_per_second)
+            .field("side_mm", &self.side_mm)
+            .field("wall_hash", &self.wall_hash)
+            .field("content_hash", &self.content_hash)
+            .field("resume_token", &format_args!(".."))
+            .field("resumed", &self.resumed)
+            .field("kernel_version", &self.kernel_version)
+            .field("epoch", &self.epoch)
+            .finish()
+    }
 }
 
 impl Welcome {

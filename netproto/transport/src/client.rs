@@ -162,6 +162,8 @@ pub struct Clients {
     /// No connection is due before this.
     next_timer: Option<Instant>,
     counters: ClientCounters,
+    /// When `wait` looked at the sockets last.
+    looked_at: Option<Instant>,
 }
 
 impl Clients {
@@ -186,6 +188,7 @@ impl Clients {
             hasty: Vec::new(),
             next_timer: None,
             counters: ClientCounters::default(),
+            looked_at: None,
         })
     }
 
@@ -331,9 +334,12 @@ impl Clients {
             if self.next_timer.is_some_and(|at| at <= now) {
                 self.run_due(now);
             }
-            if !self.events.is_empty() || now >= until {
+            // Whoever is late all the time still hears of what comes in.
+            let has_looked = self.looked_at.is_some_and(|at| now < at + NAP);
+            if !self.events.is_empty() || (now >= until && has_looked) {
                 return;
             }
+            self.looked_at = Some(now);
             let wake = self.next_timer.map_or(until, |at| at.min(until));
             let mut left = wake.saturating_duration_since(now);
             if self.n_open > WAKEFUL_CONNS_MAX {

@@ -17,6 +17,9 @@ const DATAGRAM_SEND_BYTES: usize = 4096;
 /// At most ten packets, or this long, before the other side acknowledges on its own.
 const ACK_DELAY: Duration = Duration::from_millis(100);
 const ACK_AFTER_PACKETS: u32 = 10;
+/// What a client takes for a round trip before it knows: a lost first packet is sent again after three of them, and a
+/// player who comes back through a network that just healed should not wait a second for that.
+const FIRST_RTT: Duration = Duration::from_millis(100);
 /// Lobbies are quiet; this stays well under the idle timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
 
@@ -117,6 +120,7 @@ pub(crate) fn client(
     let mut config = ClientConfig::new(Arc::new(crypto));
     let mut transport = common_transport(Duration::from_secs(10));
     transport
+        .initial_rtt(FIRST_RTT)
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(128 * 1024))

@@ -63,6 +63,8 @@ pub struct Drive {
     /// What they were told of what was announced.
     pub witness: Witness,
     scenario: Scenario,
+    /// Players join in it.
+    first_tick: u32,
     peers: Vec<Peer>,
     inputs: Vec<Input>,
     frame: Box<Frame>,
@@ -97,10 +99,17 @@ impl Drive {
             findings: Findings::default(),
             witness: Witness::default(),
             scenario: knobs.scenario,
+            first_tick: 1,
             peers,
             inputs: Vec::with_capacity(4 * knobs.n_players as usize),
             frame: Box::default(),
         }
+    }
+
+    /// Begins behind this tick instead of at zero; call it before the first step.
+    pub fn begin_behind(&mut self, tick: u32) {
+        self.world = World::from_tick(self.world.config(), self.scenario.content(), tick);
+        self.first_tick = tick + 1;
     }
 
     /// Steps clients and world by one tick; `timed` runs the world's part and may measure it.
@@ -111,7 +120,7 @@ impl Drive {
         for (n, peer) in self.peers.iter_mut().enumerate() {
             peer.receive(tick, &mut self.frame, &mut self.findings, &mut self.witness);
             peer.send((n as u32, self.scenario), tick, &self.world, &mut self.findings);
-            if tick == 1 {
+            if tick == self.first_tick {
                 let place = Some(peer.home);
                 self.inputs.push(Input::Join {
                     player: peer.player,

@@ -2,7 +2,8 @@
 //!
 //! [`binary`] builds and finds the executables, [`zone`] is a running `arcane zone` with its admin page,
 //! [`honest`] a player whose snapshots are timed while others misbehave, [`rogue`] a connection that says
-//! whatever a test wants; [`python`] runs readers of other people; [`running`] ends every process with its test. The
+//! whatever a test wants, [`traveller`] players of the client library who keep a diary, [`relay`] a network in between that
+//! can be cut; [`python`] runs readers of other people; [`running`] ends every process with its test. The
 //! tests are in `tests/process/`.
 //!
 //! Time is real here: every wait polls for what it waits for and has a deadline that only a failure reaches.
@@ -13,8 +14,10 @@ pub mod browser;
 pub mod herd;
 pub mod honest;
 pub mod python;
+pub mod relay;
 pub mod rogue;
 pub mod running;
+pub mod traveller;
 pub mod zone;
 
 use std::time::{Duration, Instant};

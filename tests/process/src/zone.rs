@@ -82,30 +82,26 @@ impl Zone {
         Self::start_in(dir, command, flags)
     }
 
-    fn start_in(dir: TempDir, mut command: Command, flags: &[&str]) -> Self {
-        let log = File::create(dir.path().join("log")).expect("a log file");
-        let ready_file = dir.path().join("ready.json");
-        command.args(flags).arg("--ready-file").arg(&ready_file).stderr(log);
-        let mut process = Running::start(&mut command);
-        let until = Instant::now() + START_MAX;
-        let ready: Value = loop {
-            if let Some(ready) =
-                fs::read(&ready_file).ok().and_then(|note| serde_json::from_slice(&note).ok())
-            {
-                break ready;
-            }
-            let ended = process.ended();
-            let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
-            assert!(ended.is_none(), "the zone ended with {ended:?}:\n{}", log());
-            assert!(Instant::now() < until, "the zone is not up after {START_MAX:?}:\n{}", log());
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        assert_eq!(ready["pid"], process.id());
-        let addr = |name: &str| ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
-        let pin = ready["pin"].as_str().and_then(hex).expect("a pin of 32 bytes");
-        Self { process, dir, listen: addr("listen"), admin: addr("admin"), pin }
+    /// Kills the zone as a power cut does, and starts another one on its port and in its directory.
+    ///
+    /// # Panics
+    /// If that is not up in time; its log is shown.
+    pub fn kill_and_restart(&mut self, flags: &[&str]) {
+        self.process.kill();
+        let ready_file = self.dir.path().join("ready.json");
+        fs::remove_file(&ready_file).expect("the zone that was up has left it");
+        let mut command = command(self.dir.path());
+        command.args(["--listen", &self.listen.to_string()]);
+        let (process, ready) = launch(&self.dir, &mut command, flags);
+        assert_eq!(self.pin, pin_of(&ready), "the key outlives the process");
+        (self.process, self.admin) = (process, addr_of(&ready, "admin"));
     }
 
+    fn start_in(dir: TempDir, mut command: Command, flags: &[&str]) -> Self {
+        let (process, ready) = launch(&dir, &mut command, flags);
+        let (listen, admin, pin) = (addr_of(&ready, "listen"), addr_of(&ready, "admin"), pin_of(&ready));
+        Self { process, dir, listen, admin, pin }
+    }
     /// How a client reaches this zone.
     #[must_use]
     pub fn target(&self, link: Link) -> Target {
@@ -214,6 +210,35 @@ impl Drop for Zone {
             eprintln!("the zone's log:\n{}", self.log());
         }
     }
+}
+
+/// Starts a zone and waits until it listens; gives what it has noted then.
+fn launch(dir: &TempDir, command: &mut Command, flags: &[&str]) -> (Running, Value) {
+    let log = File::options().create(true).append(true).open(dir.path().join("log")).expect("a log file");
+    let ready_file = dir.path().join("ready.json");
+    command.args(flags).arg("--ready-file").arg(&ready_file).stderr(log);
+    let mut process = Running::start(command);
+    let until = Instant::now() + START_MAX;
+    loop {
+        if let Some(ready) = fs::read(&ready_file).ok().and_then(|note| serde_json::from_slice(&note).ok()) {
+            let ready: Value = ready;
+            assert_eq!(ready["pid"], process.id());
+            return (process, ready);
+        }
+        let ended = process.ended();
+        let log = || fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+        assert!(ended.is_none(), "the zone ended with {ended:?}:\n{}", log());
+        assert!(Instant::now() < until, "the zone is not up after {START_MAX:?}:\n{}", log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn addr_of(ready: &Value, name: &str) -> SocketAddr {
+    ready[name].as_str().and_then(|text| text.parse().ok()).expect("an address")
+}
+
+fn pin_of(ready: &Value) -> [u8; 32] {
+    ready["pin"].as_str().and_then(hex).expect("a pin of 32 bytes")
 }
 
 /// Just enough HTTP for the admin page.

@@ -3,6 +3,8 @@
 mod alone;
 #[path = "sim/fixtures.rs"]
 mod fixtures;
+#[path = "sim/late.rs"]
+mod late;
 #[path = "sim/life.rs"]
 mod life;
 #[path = "sim/oracle.rs"]

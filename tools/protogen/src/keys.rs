@@ -106,6 +106,18 @@ impl<'a> Keys<'a> {
         Some(number.unwrap_or_default())
     }
 
+    /// A mark: there as `true`, or not there.
+    pub(crate) fn mark(&mut self, key: &str) -> bool {
+        match self.take(key) {
+            None => false,
+            Some(Value::Boolean(true)) => true,
+            Some(other) => {
+                self.complain(format!("`{key}` is {other} and should be true, or not there"));
+                false
+            }
+        }
+    }
+
     /// A required sentence for people.
     pub(crate) fn doc(&mut self) -> String {
         self.text("doc")

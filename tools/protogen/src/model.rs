@@ -199,6 +199,8 @@ pub struct RecordField {
     pub kind: RecordKind,
     /// What a step of one means.
     pub unit: Option<String>,
+    /// Never shown: generated code leaves it out of what is printed.
+    pub is_secret: bool,
     /// One sentence.
     pub doc: String,
 }
@@ -240,6 +242,8 @@ pub struct FrozenField {
     pub name: String,
     /// Type and bound.
     pub kind: FrozenKind,
+    /// Never shown: generated code leaves it out of what is printed.
+    pub is_secret: bool,
     /// One sentence.
     pub doc: String,
 }

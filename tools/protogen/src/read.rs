@@ -227,7 +227,8 @@ fn read_record(mut keys: Keys<'_>) -> Record {
         let mut inner = keys.inner(format!("field {id}"), entry);
         let name = inner.text("name");
         let kind = read_record_kind(&mut inner);
-        record.fields.push(RecordField { id, name, kind, unit: inner.maybe_text("unit"), doc: inner.doc() });
+        let (unit, is_secret) = (inner.maybe_text("unit"), inner.mark("secret"));
+        record.fields.push(RecordField { id, name, kind, unit, is_secret, doc: inner.doc() });
         inner.done();
     }
     keys.done();
@@ -255,7 +256,8 @@ fn read_frozen(mut keys: Keys<'_>) -> Frozen {
         let mut inner = keys.inner(format!("field {id}"), entry);
         let name = inner.text("name");
         let kind = read_frozen_kind(&mut inner);
-        frozen.fields.push(FrozenField { id, name, kind, doc: inner.doc() });
+        let is_secret = inner.mark("secret");
+        frozen.fields.push(FrozenField { id, name, kind, is_secret, doc: inner.doc() });
         inner.done();
     }
     keys.done();

@@ -71,6 +71,21 @@ pub struct Zone {
     allocations: Allocations,
 }
 
+/// How a zone begins, beside its settings.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct BeginFlags {
+    /// What of it is recorded
+    #[command(flatten)]
+    pub record: RecordFlags,
+    /// The first tick is the one behind this: for tests of what happens after years
+    #[arg(long, value_name = "TICK", default_value_t = 0, hide = true,
+          value_parser = clap::value_parser!(u32).range(0..=i64::from(BEHIND_TICK_MAX)))]
+    pub behind_tick: u32,
+}
+
+/// Ticks are not counted over the end of their 32 bits: that takes 6.8 years at 20 Hz. This leaves a year.
+const BEHIND_TICK_MAX: u32 = u32::MAX - 20 * 86_400 * 366;
+
 /// Runs a zone until it is told to stop.
 ///
 /// # Errors
@@ -79,7 +94,7 @@ pub fn run(
     config: &Config,
     settings: &Settings,
     ready_file: Option<&Path>,
-    record: &RecordFlags,
+    begin: &BeginFlags,
 ) -> anyhow::Result<ExitCode> {
     log::start(&config.log_level);
     let stop = Stop::on_signals().context("cannot listen for signals")?;
@@ -96,7 +111,7 @@ pub fn run(
             config.admin, setting.source
         )
     })?;
-    let mut zone = Zone::open(config, settings, record)?;
+    let mut zone = Zone::open(config, settings, begin)?;
     reporter.handle_world(&zone.world);
     let group = CoreGroup::start_here("zone", &cores)?;
     let ready = Ready {
@@ -151,7 +166,7 @@ fn world_config(zone: &ZoneSettings) -> ZoneConfig {
 }
 
 impl Zone {
-    fn open(config: &Config, settings: &Settings, record: &RecordFlags) -> anyhow::Result<Self> {
+    fn open(config: &Config, settings: &Settings, begin: &BeginFlags) -> anyhow::Result<Self> {
         let limits =
             Limits { peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS, ..Limits::default() };
         let server = ServerConfig {
@@ -167,7 +182,7 @@ impl Zone {
         let id_high = files::next_id_high(&config.data_dir)?;
         let rate = config.zone.ticks_per_second;
         let world_config = world_config(&config.zone);
-        let world = World::new(&world_config, Content::standard(rate));
+        let world = World::from_tick(&world_config, Content::standard(rate), begin.behind_tick);
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
         let mut inputs = Vec::new();
@@ -179,7 +194,7 @@ impl Zone {
                 inputs.push(Input::Drill(drill));
             }
         }
-        let recorder = Recorder::start(record, &world)?;
+        let recorder = Recorder::start(&begin.record, &world)?;
         let tick_shown = Arc::new(AtomicU32::new(0));
         log::watch_panics(Arc::clone(&tick_shown));
         Ok(Self {

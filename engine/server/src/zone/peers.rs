@@ -110,9 +110,20 @@ struct Peer {
     link: Link,
     conduct: Conduct,
     has_walls: bool,
+    /// The player came in for the first time.
+    is_new: bool,
     /// It has sent a command, so it has its Welcome and the token therein.
     has_commanded: bool,
     n_unknown_records: u32,
+}
+
+impl Peer {
+    /// What the end of the connection means to the world. A body waits for its player, unless that player may never have
+    /// heard of it: newcomers who lose their Welcome, and try again, must not fill the zone with bodies.
+    fn farewell(&self) -> Input {
+        let player = self.player;
+        if self.is_new && !self.has_commanded { Input::Leave { player } } else { Input::Detach { player } }
+    }
 }
 
 /// Every admitted connection of a zone.
@@ -182,7 +193,7 @@ impl Peers {
             Event::Closed { peer, .. } => {
                 if let Some(row) = self.remove(peer) {
                     self.counts.lost += 1;
-                    inputs.push(Input::Detach { player: row.player });
+                    inputs.push(row.farewell());
                 }
             }
         }
@@ -207,6 +218,7 @@ impl Peers {
             link,
             conduct,
             has_walls,
+            is_new: known.is_none(),
             has_commanded: false,
             n_unknown_records: 0,
         });
@@ -442,7 +454,7 @@ impl Peers {
     /// Ends an admitted connection; the body waits in the world.
     fn end(&mut self, id: PeerId, reason: Refusal, text: &str, inputs: &mut Vec<Input>) {
         if let Some(row) = self.remove(id) {
-            inputs.push(Input::Detach { player: row.player });
+            inputs.push(row.farewell());
         }
         self.refuse(id, reason, text);
     }

@@ -167,6 +167,8 @@ fn a_lost_connection_detaches_the_body_and_its_token_lives_as_long() {
     let mut border = Border::new(10);
     border.hello(peer(0), [0; 32]);
     let (anna, token, _) = border.joined(false);
+    border.datagram(peer(0), &packet());
+    border.inputs.clear();
     border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
     assert!(matches!(border.inputs[..], [Input::Detach { player }] if player == anna));
     border.hello(peer(1), token);
@@ -176,6 +178,53 @@ fn a_lost_connection_detaches_the_body_and_its_token_lives_as_long() {
     border.peers.handle_fact(&Fact { player: anna, body: FactBody::Left }, 600);
     border.hello(peer(2), token);
     assert!(matches!(border.inputs.last(), Some(Input::Join { player, .. }) if *player != anna));
+}
+
+#[test]
+fn a_newcomer_who_never_heard_of_its_body_leaves_none_behind_and_one_who_came_back_keeps_it() {
+    let mut border = Border::new(1);
+    border.hello(peer(0), [0; 32]);
+    let (anna, token, _) = border.joined(false);
+    border.datagram(peer(0), &packet_of(0));
+    border.inputs.clear();
+    border.hello(peer(1), token);
+    border.joined(true);
+    border.event(Event::Closed { peer: peer(1), reason: transport::CloseReason::Silence });
+    assert!(
+        matches!(border.inputs.pop(), Some(Input::Detach { player }) if player == anna),
+        "the token is in hand"
+    );
+    let mut border = Border::new(1);
+    border.hello(peer(0), [0; 32]);
+    let (bert, ..) = border.joined(false);
+    border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
+    assert!(matches!(border.inputs.pop(), Some(Input::Leave { player }) if player == bert));
+    border.peers.handle_fact(&Fact { player: bert, body: FactBody::Left }, 12);
+    assert_eq!(refusals(&border.hello(peer(1), [0; 32])), [], "its place is free at once");
+}
+
+#[test]
+fn a_wrong_token_takes_nothing_from_the_player_whose_seat_it_aims_at() {
+    let mut border = Border::new(1);
+    border.hello(peer(0), [0; 32]);
+    let (anna, token, _) = border.joined(false);
+    border.datagram(peer(0), &packet());
+    for is_there in [true, false] {
+        for at in [8, 31] {
+            // The half that finds the seat is right, the secret is not.
+            let mut forged = token;
+            forged[at] ^= 1;
+            assert_eq!(refusals(&border.hello(peer(1), forged)), [(peer(1), Refusal::Full)]);
+            assert_eq!(
+                border.peers.peer_of(anna).is_some(),
+                is_there,
+                "the victim's connection is untouched"
+            );
+        }
+        border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
+    }
+    border.hello(peer(2), token);
+    assert_eq!(border.joined(true).0, anna, "and its seat waits for the right one");
 }
 
 #[test]
@@ -229,6 +278,8 @@ fn records_that_are_not_a_clients_to_send_end_the_connection() {
         let mut border = Border::new(10);
         border.hello(peer(0), [0; 32]);
         border.joined(false);
+        border.datagram(peer(0), &packet());
+        border.inputs.clear();
         assert_eq!(refusals(&border.record(peer(0), bytes)), [(peer(0), expected)], "{bytes:?}");
         assert!(matches!(border.inputs[..], [Input::Detach { .. }]), "the body waits");
         assert_eq!(border.record(peer(0), bytes), [], "what comes after the end counts for nothing");
@@ -265,6 +316,7 @@ fn a_silent_peer_is_closed_and_one_that_speaks_is_not() {
     let mut border = Border::new(10);
     border.hello(peer(0), [0; 32]);
     border.hello(peer(1), [0; 32]);
+    border.datagram(peer(0), &packet());
     border.inputs.clear();
     border.now += Duration::from_secs(9);
     border.datagram(peer(1), &packet());

@@ -21,13 +21,12 @@ type Finder = [u8; FINDER_BYTES];
 type Secret = [u8; SECRET_BYTES];
 
 /// All tokens that are good now.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Tokens {
     by_finder: HashMap<Finder, (Secret, DurableId)>,
     by_player: HashMap<DurableId, Held>,
 }
 
-#[derive(Debug)]
 struct Held {
     current: Finder,
     previous: Option<Finder>,

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use process_tests::herd::Herd;
 use process_tests::running::{self, Running};
+use process_tests::traveller::Travellers;
 use process_tests::zone::Zone;
 use process_tests::{binary, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
+use transport::Link;
 
 /// A zone ends within a second on a machine that has nothing else to do.
 const END_MAX: Duration = Duration::from_secs(30);
@@ -56,6 +58,41 @@ fn a_day_of_real_players_is_lived_again_bit_for_bit_on_one_thread_and_on_two() {
     assert_eq!((code, &two["packet_hash"], &two["ticks"]), (0, &one["packet_hash"], &one["ticks"]));
     let (code, some) = replay(&file, &["--until", "20"]);
     assert_eq!((code, &some["ticks"]), (0, &20.into()), "{some}");
+}
+
+#[test]
+fn a_zone_plays_over_tick_two_to_the_31_and_is_lived_again() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("late.rec");
+    let behind = (1u32 << 31) - 160;
+    let mut zone =
+        Zone::start_with(&["--behind-tick", &behind.to_string(), "--record", file.to_str().unwrap()]);
+    let links = [Link::Quic, Link::WebSocket];
+    let mut players = Travellers::to(links.map(|link| zone.target(link)));
+    players.enter();
+    let from = Instant::now();
+    // Eight seconds of ticks lie before the border; half a minute is for machines that start zones slowly.
+    players.wait("snapshots behind the border", |diaries| {
+        diaries.iter().all(|diary| diary.applied.last().is_some_and(|last| last.tick > (1 << 31) + 60))
+    });
+    for diary in players.diaries() {
+        assert_eq!(
+            (diary.lost.len(), diary.welcomes.len()),
+            (0, 1),
+            "{:?} {:?}",
+            diary.closed,
+            diary.refused
+        );
+        assert!(diary.n_announced > 0, "areas were announced");
+        let errors = diary.errors_mm(from);
+        let n_wrong = errors.iter().filter(|error| **error > 0).count();
+        assert!(n_wrong * 10 <= errors.len(), "{n_wrong} of {} predictions were wrong", errors.len());
+    }
+    zone.signal("TERM");
+    assert!(zone.wait_end(END_MAX).success());
+    let (code, one) = replay(&file, &[]);
+    assert_eq!((code, &one["verdict"], &one["tail"]), (0, &"same".into(), &"whole".into()), "{one}");
+    assert!(one["inputs"].as_u64().unwrap() > 100, "{one}");
 }
 
 #[test]

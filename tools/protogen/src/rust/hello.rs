@@ -1,6 +1,6 @@
 //! `gen/hello.rs`: the frozen layouts.
 
-use super::{camel, doc};
+use super::{camel, doc, redacted};
 use crate::model::{Frozen, FrozenField, FrozenKind, Scalar, Schema};
 use std::fmt::Write;
 
@@ -110,10 +110,16 @@ fn one(frozen: &Frozen) -> String {
         code.add(frozen, field);
     }
     let Code { items, fields, defaults, encode, decode, names, bytes_max } = code;
+    let shown = frozen.fields.iter().filter(|field| !matches!(field.kind, FrozenKind::Magic(_)));
+    let shown = shown.map(|field| (field.name.as_str(), field.is_secret));
+    let has_secrets = frozen.fields.iter().any(|field| field.is_secret);
+    let (derived, debug) =
+        if has_secrets { ("", redacted(&frozen.name, shown)) } else { ("Debug, ", String::new()) };
     format!(
         "{items}
-        {about}#[derive(Clone, Debug, PartialEq, Eq)]
+        {about}#[derive(Clone, {derived}PartialEq, Eq)]
         pub struct {name} {{ {fields} }}
+        {debug}
 
         impl Default for {name} {{
             /// Nothing at hand, nothing readable, this build's layout.

@@ -24,6 +24,23 @@ const HEADER: &str = "//! Generated from `netproto/schema/*.toml` by `cargo run 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rust;
 
+/// `Debug` of a struct with secrets: derived, it would carry them into logs.
+fn redacted<'a>(name: &str, fields: impl Iterator<Item = (&'a str, bool)>) -> String {
+    let shown = |(field, is_secret): (&str, bool)| {
+        let value = if is_secret { "&format_args!(\"..\")".to_owned() } else { format!("&self.{field}") };
+        format!(".field({field:?}, {value})")
+    };
+    let fields: String = fields.map(shown).collect();
+    format!(
+        "impl std::fmt::Debug for {name} {{
+            /// Secrets stay out.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{
+                f.debug_struct({name:?}){fields}.finish()
+            }}
+        }}\n"
+    )
+}
+
 impl Emitter for Rust {
     fn emit(&self, schema: &Schema) -> anyhow::Result<Vec<OutFile>> {
         let modules = [

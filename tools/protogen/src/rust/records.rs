@@ -1,6 +1,6 @@
 //! `gen/records.rs`: tagged records and the enum over all of them.
 
-use super::doc;
+use super::{doc, redacted};
 use crate::model::{Record, RecordField, RecordKind, Schema};
 use std::fmt::Write;
 
@@ -37,7 +37,9 @@ fn bound(field: &RecordField) -> Option<(u32, &'static str)> {
 
 fn structure(record: &Record) -> String {
     let mut out = doc(&record.doc, None);
-    out.push_str("#[derive(Clone, Debug, Default, PartialEq, Eq)]\n");
+    let has_secrets = record.fields.iter().any(|field| field.is_secret);
+    let debug = if has_secrets { "" } else { "Debug, " };
+    _ = writeln!(out, "#[derive(Clone, {debug}Default, PartialEq, Eq)]");
     if record.fields.is_empty() {
         _ = writeln!(out, "pub struct {};", record.name);
         return out;
@@ -57,6 +59,10 @@ fn structure(record: &Record) -> String {
         );
     }
     out.push_str("}\n");
+    if has_secrets {
+        let fields = record.fields.iter().map(|field| (field.name.as_str(), field.is_secret));
+        out.push_str(&redacted(&record.name, fields));
+    }
     out
 }
 
