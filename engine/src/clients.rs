@@ -1,5 +1,7 @@
 //! Phases 7 and 8: each client once. Acknowledgements, losses, slots, one snapshot.
 
+mod fit;
+
 use crate::bins::Bins;
 use crate::columns::{BLOCK, Columns, LEAPT, REPLACED};
 use crate::ids::{EntityId, Handles, Row};
@@ -20,8 +22,8 @@ use jobs::scratch::PerThread;
 use netproto::peer::Plan;
 use netproto::snapshot::{self, Parts, Slots, ones};
 use netproto::{
-    Header, INTRODUCTIONS_MAX, Kind, Look, Motion, N_GROUPS, Own, OwnState, SLOTS, Side, Status,
-    TIMED_PENDING_MAX, Timed,
+    FRAME_BYTES_MAX, Header, INTRODUCTIONS_MAX, Kind, Look, Motion, N_GROUPS, Own, OwnState, SLOTS, Side,
+    Status, TIMED_PENDING_MAX, Timed,
 };
 use netproto::{POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
 use rayon::prelude::*;
@@ -216,7 +218,7 @@ impl Visit<'_> {
         }
         desk.n_visible += u64::from(self.client.view.occupied.count_ones());
         desk.n_clients += 1;
-        let is_seldom = shed.has(Rung::SendTen);
+        let is_seldom = shed.has(Rung::SendTen) || self.client.budget.send_every > 1;
         let regular = if is_seldom { self.regular(turn, is_bereft, &mut desk.spared) } else { Some(turn) };
         if regular.is_some_and(|regular| self.client.view.may_send(regular)) {
             self.send(turn, stepped, desk);
@@ -229,13 +231,16 @@ impl Visit<'_> {
     #[inline(never)]
     fn regular(&self, turn: u32, is_bereft: bool, spared: &mut Spared) -> Option<u32> {
         let shed = self.hall.setting.shed;
-        let every = shed.send_every();
+        let every = shed.send_every().max(u32::from(self.client.budget.send_every));
         let is_urgent = is_bereft || self.client.view.owes_own() || self.timeds.is_urgent();
         if is_urgent || turn.is_multiple_of(every) {
             return Some(turn / every);
         }
-        let rung = if shed.has(Rung::SendFive) { Rung::SendFive } else { Rung::SendTen };
-        spared[rung as usize] += 1;
+        // What the client's own path cannot bear is not for the zone's ladder to count.
+        if !turn.is_multiple_of(shed.send_every()) {
+            let rung = if shed.has(Rung::SendFive) { Rung::SendFive } else { Rung::SendTen };
+            spared[rung as usize] += 1;
+        }
         None
     }
 
@@ -251,7 +256,7 @@ impl Visit<'_> {
             return;
         }
         self.client.is_due = false;
-        let (tick, slots) = (setting.now, setting.shed.slots());
+        let (tick, slots) = (setting.now, setting.shed.slots().min(usize::from(self.client.budget.slots)));
         search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick, slots });
         if setting.shed.has(Rung::Slots) {
             let n = self.client.view.occupied.count_ones() + interest::EMPTY_MAX;
@@ -359,6 +364,9 @@ impl Visit<'_> {
         if self.hall.setting.shed.level() > 0 {
             plan = self.hold_back(turn, plan, &mut desk.spared);
         }
+        if usize::from(self.client.budget.frame_bytes) < FRAME_BYTES_MAX {
+            plan = self.fit(plan);
+        }
         let consumed = self.player.queue.newest_consumed;
         let is_quiet = plan.is_empty() && !self.timeds.is_due() && consumed == self.client.echoed;
         if is_quiet && tick.wrapping_sub(self.client.sent_at) < QUIET_TICKS_MAX {
@@ -397,20 +405,21 @@ impl Visit<'_> {
     #[inline(always)]
     fn introduced(&self, plan: &Plan) -> u64 {
         let is_room = plan.unknown.count_ones() as usize <= INTRODUCTIONS_MAX;
-        if is_room { plan.unknown } else { self.nearest(plan) }
+        if is_room { plan.unknown } else { self.nearest(plan.unknown, INTRODUCTIONS_MAX) }
     }
 
+    /// So many of some slots, those whose occupants are nearest.
     #[cold]
-    fn nearest(&self, plan: &Plan) -> u64 {
+    fn nearest(&self, slots: u64, n: usize) -> u64 {
         let own = self.place;
         let mut ranked = [(i64::MAX, 0u32); SLOTS];
-        for slot in ones(plan.unknown) {
+        for slot in ones(slots) {
             let place = self.hall.columns.place(self.client.row(slot));
             let (dx, dy) = (i64::from(place.0 - own.0), i64::from(place.1 - own.1));
             ranked[slot as usize] = (dx * dx + dy * dy, slot);
         }
-        ranked.select_nth_unstable(INTRODUCTIONS_MAX - 1);
-        ranked[..INTRODUCTIONS_MAX].iter().fold(0, |mask, (_, slot)| mask | 1 << slot)
+        ranked.select_nth_unstable(n - 1);
+        ranked[..n].iter().fold(0, |mask, (_, slot)| mask | 1 << slot)
     }
 
     #[inline(always)]

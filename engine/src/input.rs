@@ -5,7 +5,7 @@ use crate::ids::DurableId;
 use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
 use netproto::snapshot::ones;
-use netproto::{Command, Follow, Move, Steer};
+use netproto::{Command, FRAME_BYTES_MAX, Follow, Move, SLOTS, Steer};
 
 /// Everything that can happen to a zone from outside. A log of these replays it.
 #[derive(Clone, Debug)]
@@ -33,6 +33,13 @@ pub enum Input {
     Shed(u8),
     /// From this tick on players walk by this plan, whatever they command.
     Drill(Drill),
+    /// From this tick on a client gets no more than this.
+    Budget {
+        /// Who.
+        player: DurableId,
+        /// How much.
+        budget: Budget,
+    },
     /// An input datagram.
     Packet {
         /// Who.
@@ -42,6 +49,40 @@ pub enum Input {
         /// What it says.
         packet: InputPacket,
     },
+}
+
+/// What a client's path bears: how often it is sent to, about how many, and how much at once.
+///
+/// - Shapes: as [`Budget::is_sound`] says.
+/// - Source: docs/ARCHITECTURE.md "Rate control".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// A regular snapshot every so many ticks: 1, 2 or 4.
+    pub send_every: u8,
+    /// Entities in its view at most: 64, 32 or 16.
+    pub slots: u8,
+    /// Bytes of a snapshot, from [`Budget::FRAME_BYTES_MIN`] on. What the protocol cannot leave out may exceed them.
+    pub frame_bytes: u16,
+}
+
+impl Budget {
+    /// A frame with less could not hold what every frame must.
+    pub const FRAME_BYTES_MIN: u16 = 120;
+
+    /// Whether a world can keep to it.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let bytes = Self::FRAME_BYTES_MIN..=FRAME_BYTES_MAX as u16;
+        matches!(self.send_every, 1 | 2 | 4)
+            && matches!(self.slots, 16 | 32 | 64)
+            && bytes.contains(&self.frame_bytes)
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { send_every: 1, slots: SLOTS as u8, frame_bytes: FRAME_BYTES_MAX as u16 }
+    }
 }
 
 /// How far ahead of the tick a command may be.

@@ -40,7 +40,7 @@ pub mod world;
 pub use content::Content;
 pub use drill::Drill;
 pub use ids::{DurableId, EntityId, Row};
-pub use input::Input;
+pub use input::{Budget, Input};
 pub use order::state_hash;
 pub use outbox::{Fact, FactBody};
 pub use shed::{Rung, Shed};

@@ -1,7 +1,7 @@
 //! What a zone knows of a player beyond the columns: legs, commands, threats, and the client behind it.
 
 use crate::ids::{DurableId, EntityId, Row};
-use crate::input::CommandQueue;
+use crate::input::{Budget, CommandQueue};
 use kernel::walker::{Path, Rules, Walker};
 use netproto::peer::{IN_FLIGHT_DATAGRAMS, View};
 use netproto::{Acks, SLOTS};
@@ -97,6 +97,10 @@ pub struct Client {
     pub is_due: bool,
     /// What decided who sits when the view was chosen last.
     pub bound: i16,
+    /// What its path bears.
+    pub budget: Budget,
+    /// Slot that claims its groups first when not all of them fit into a snapshot.
+    pub first_slot: u8,
     /// Sequence of the next timed event.
     pub next_timed: u8,
     /// Tick of the last snapshot.
@@ -120,6 +124,8 @@ impl Client {
             is_attached: false,
             is_due: true,
             bound: crate::interest::BOUND_MAX,
+            budget: Budget::default(),
+            first_slot: 0,
             next_timed: 0,
             sent_at: 0,
             echoed: 0,

@@ -299,6 +299,19 @@ impl View {
         self.news & !introduced
     }
 
+    /// Slots whose news a snapshot must list beside its introductions, at most: what is emptied in it, and what is yet to
+    /// be acknowledged.
+    #[must_use]
+    pub fn news_due(&self, plan: &Plan) -> u64 {
+        self.news | plan.emptied
+    }
+
+    /// Number of the newest snapshot that was sent; before the first, the one before it.
+    #[must_use]
+    pub fn newest_sent(&self) -> u16 {
+        self.next_number.wrapping_sub(1)
+    }
+
     /// How many numbers before `number` a slot's news happened.
     #[must_use]
     #[inline(always)]

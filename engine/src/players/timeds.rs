@@ -1,7 +1,7 @@
 //! What a client has yet to be told of what happened: at most 16 events, the most pressing ones.
 
 use netproto::peer::Fates;
-use netproto::snapshot::timed_bits;
+use netproto::snapshot::{ones, timed_bits};
 use netproto::{Circle, RING, Shot, TIMED_BYTES_MAX, TIMED_PENDING_MAX, Timed, TimedBody};
 
 /// Key of a hit that the client dealt or took. Lower keys are more pressing: telegraphs that hurt the client where it
@@ -133,6 +133,12 @@ impl Timeds {
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.events[..self.n].iter().any(Pending::is_due)
+    }
+
+    /// Bits of what the next snapshot takes.
+    #[must_use]
+    pub fn due_bits(&self) -> u32 {
+        ones(u64::from(self.chosen())).map(|at| timed_bits(&self.events[at as usize].body)).sum()
     }
 
     /// Takes what is due and fits into snapshot `number` of `tick`, the most pressing first; `out` gets them oldest first.

@@ -5,12 +5,12 @@
 use super::bytes::{Bytes, Malformed, put, put_signed};
 use crate::drill::Drill;
 use crate::ids::DurableId;
-use crate::input::Input;
+use crate::input::{Budget, Input};
 use crate::shed::LEVEL_MAX;
 use kernel::walls::SIDE_MM_MAX;
 use netproto::bits::GUARD_BYTES;
 use netproto::input::InputPacket;
-use netproto::{INPUT_BYTES_MAX, RING};
+use netproto::{FRAME_BYTES_MAX, INPUT_BYTES_MAX, RING};
 
 const JOIN: u8 = 0;
 const JOIN_AT: u8 = 1;
@@ -18,6 +18,7 @@ const DETACH: u8 = 2;
 const LEAVE: u8 = 3;
 const PACKET: u8 = 4;
 const SHED: u8 = 5;
+const BUDGET: u8 = 6;
 const DRILL: u8 = 16;
 /// What a drill counts in.
 const PERMILLE_MAX: u64 = 1000;
@@ -85,6 +86,12 @@ fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
             put(out, u64::from(drill.turn_permille));
             put(out, u64::from(drill.wound_permille));
         }
+        Input::Budget { player, budget } => {
+            out.push(BUDGET);
+            write_player(out, before, *player);
+            out.extend([budget.send_every, budget.slots]);
+            put(out, u64::from(budget.frame_bytes));
+        }
         Input::Packet { player, margin_2ms, packet } => {
             out.push(PACKET);
             write_player(out, before, *player);
@@ -119,6 +126,15 @@ fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malf
         }
         DETACH => Input::Detach { player },
         LEAVE => Input::Leave { player },
+        BUDGET => {
+            let (send_every, slots) = (bytes.byte("a budget")?, bytes.byte("a budget")?);
+            let frame_bytes = bytes.at_most(FRAME_BYTES_MAX as u64, "a budget")? as u16;
+            let budget = Budget { send_every, slots, frame_bytes };
+            if !budget.is_sound() {
+                return Err(Malformed::Bounds("a budget"));
+            }
+            Input::Budget { player, budget }
+        }
         PACKET => {
             let margin_2ms = bytes.byte("a packet")? as i8;
             let n = bytes.at_most(INPUT_BYTES_MAX as u64, "a packet")? as usize;

@@ -3,7 +3,7 @@
 use super::blocks::{BLOCK_HEAD_BYTES, write_block};
 use super::*;
 use crate::rng::{Purpose, draw, within};
-use crate::{Content, DurableId, EntityId, Input, World, ZoneConfig, tick};
+use crate::{Budget, Content, DurableId, EntityId, Input, World, ZoneConfig, tick};
 use netproto::input::InputPacket;
 use netproto::peer::IN_FLIGHT_DATAGRAMS;
 use netproto::{Acks, Command, Deed, Goal, Move, Steer};
@@ -61,6 +61,15 @@ fn inputs(tick: u32, n_frames: &[u32; PLAYERS as usize]) -> Vec<Input> {
         if tick == 1 + n || (n == 2 && tick == 60) {
             let place = (n == 3).then_some((50_000, 60_000));
             inputs.push(Input::Join { player, in_flight_max: IN_FLIGHT_DATAGRAMS, place });
+        }
+        // A path that narrows and widens again, for each of them at another time.
+        if tick > 1 + n && tick.is_multiple_of(11 + n) {
+            let narrow = (tick / (11 + n)) % 3;
+            let frame_bytes = [1_100, 400, Budget::FRAME_BYTES_MIN][narrow as usize];
+            inputs.push(Input::Budget {
+                player,
+                budget: Budget { send_every: 1 << narrow, slots: 64 >> narrow, frame_bytes },
+            });
         }
         match (n, tick) {
             (1, 90) => inputs.push(Input::Leave { player }),

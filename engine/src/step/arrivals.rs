@@ -163,6 +163,11 @@ impl World {
             Input::Leave { player } => self.leave(*player),
             Input::Shed(level) => self.shed.set_level(*level, self.now),
             Input::Drill(drill) => self.drill = Some(*drill),
+            Input::Budget { player, budget } => {
+                if let Some(row) = self.body(*player) {
+                    self.clients[row.at()].budget = *budget;
+                }
+            }
             Input::Packet { .. } => {}
         }
     }

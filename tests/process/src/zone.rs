@@ -146,6 +146,14 @@ impl Zone {
         self.status().pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// Clients on each level of their budgets, full detail first.
+    #[must_use]
+    pub fn budget_levels(&self) -> Vec<u32> {
+        let status = self.status();
+        let levels = status.pointer("/budgets/by_level").and_then(Value::as_array);
+        levels.into_iter().flatten().map(|n| n.as_u64().unwrap_or(0) as u32).collect()
+    }
+
     /// Waits until a number of the status page is at least `least`; returns it.
     ///
     /// # Panics

@@ -1,6 +1,8 @@
 //! A whole zone in virtual time: no sockets, no clock, one seed.
 #[path = "sim/alone.rs"]
 mod alone;
+#[path = "sim/budget.rs"]
+mod budget;
 #[path = "sim/fixtures.rs"]
 mod fixtures;
 #[path = "sim/late.rs"]

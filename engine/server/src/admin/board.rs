@@ -12,6 +12,7 @@ use jobs::{Counted, Durations, Interval, Lap, STAGES, Strain, TickTimes};
 use transport::{Counters, Queues};
 
 use crate::allocator::Allocations;
+use crate::zone::budgeter::Standings;
 use crate::zone::governor::Ladder;
 use crate::zone::peers::PeerCounts;
 use crate::zone::record::Recorded;
@@ -67,6 +68,8 @@ pub struct Numbers {
     pub period: Duration,
     /// How often each rung was given up and came back.
     pub ladder: Ladder,
+    /// What the clients' paths bear.
+    pub budgets: Standings,
     /// How the recording goes, if there is one.
     pub recorded: Recorded,
     /// The zone is going down.

@@ -16,6 +16,7 @@ use super::exposition::{Bounds, Page};
 use super::looks::Looks;
 use super::process;
 use crate::allocator;
+use crate::zone::budgeter::Cause;
 
 /// A tick of 20 or 30 Hz: the buckets are close where a period ends.
 const TICK_BOUNDS: Bounds = &[
@@ -209,6 +210,7 @@ impl Board {
         ] {
             page.count(name, help, n);
         }
+        self.write_budgets(page);
         page.family("arcane_refused_total", "counter", "Peers refused or closed, by reason");
         for (reason, n) in super::refusals(&self.numbers) {
             page.value(&[("reason", reason.name())], n as f64);
@@ -222,6 +224,23 @@ impl Board {
         ] {
             page.value(&[("reason", reason)], n as f64);
         }
+    }
+
+    fn write_budgets(&self, page: &mut Page) {
+        let budgets = &self.numbers.budgets;
+        page.family(
+            "arcane_client_budgets",
+            "gauge",
+            "Clients by what their paths bear; level 0 is full detail",
+        );
+        for (level, n) in budgets.by_level.iter().enumerate() {
+            page.value(&[("level", &level.to_string())], (*n).into());
+        }
+        page.family("arcane_budget_falls_total", "counter", "Steps down of clients' budgets, by what showed");
+        for cause in Cause::ALL {
+            page.value(&[("cause", cause.name())], budgets.falls[cause as usize] as f64);
+        }
+        page.count("arcane_budget_rises_total", "Steps up of clients' budgets", budgets.rises);
     }
 
     fn write_sockets(&self, page: &mut Page) {

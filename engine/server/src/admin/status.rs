@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::board::{Board, Numbers, Tally};
 use crate::allocator;
+use crate::zone::budgeter::{Cause, Standings};
 
 impl Board {
     /// The status as JSON: what is now, the present window, and all counters since the start.
@@ -32,6 +33,7 @@ impl Board {
             "window": tally(&self.window, &self.numbers, self.sight, now),
             "total": tally(&self.total, &self.numbers, self.sight, now),
             "shed": shed(&self.numbers),
+            "budgets": budgets(&self.numbers),
             "recording": { "ticks": self.numbers.recorded.ticks, "missed": self.numbers.recorded.missed },
             "sockets": sockets(&self.numbers),
             "refused": refused(&self.numbers),
@@ -106,6 +108,17 @@ fn shed(numbers: &Numbers) -> Value {
         "rung": Rung::ALL.iter().rev().find(|rung| rung.level() <= *shed_level).map(|rung| rung.name()),
         "tick_period_ms": period.as_secs_f64() * 1e3,
         "rungs": Rung::ALL.into_iter().map(rung).collect::<Map<_, _>>(),
+    })
+}
+
+/// How many clients stand on each level of their budgets, and how they came there.
+fn budgets(numbers: &Numbers) -> Value {
+    let Standings { by_level, falls, rises } = &numbers.budgets;
+    let falls = Cause::ALL.map(|cause| (cause.name().to_owned(), json!(falls[cause as usize])));
+    json!({
+        "by_level": by_level,
+        "falls": falls.into_iter().collect::<Map<_, _>>(),
+        "rises": rises,
     })
 }
 

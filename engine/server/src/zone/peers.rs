@@ -16,6 +16,7 @@ use netproto::version::{self, Refused};
 use netproto::{Hello, Notice, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord};
 use transport::{CloseCode, Event, Link, PeerId};
 
+use super::budgeter::Probe;
 use super::greeting::Greeting;
 use super::rates::{Conduct, Verdict};
 use super::schedule::{Pace, Schedule};
@@ -109,6 +110,8 @@ struct Peer {
     player: Player,
     link: Link,
     conduct: Conduct,
+    /// What its acknowledgements say of its path.
+    probe: Probe,
     has_walls: bool,
     /// The player came in for the first time.
     is_new: bool,
@@ -217,6 +220,7 @@ impl Peers {
             player,
             link,
             conduct,
+            probe: Probe::default(),
             has_walls,
             is_new: known.is_none(),
             has_commanded: false,
@@ -325,6 +329,7 @@ impl Peers {
             }
             return;
         };
+        row.probe.handle_acks(&packet.acks, arrived);
         let player = row.player;
         let has_commands = packet.n_commands > 0;
         // Acknowledgements alone prove nothing: a client sends them before it has seen its Welcome.
@@ -427,6 +432,11 @@ impl Peers {
     #[must_use]
     pub fn peer_of(&self, player: Player) -> Option<PeerId> {
         self.by_player.get(&player).copied()
+    }
+
+    /// The player behind a connection, and what its acknowledgements say of its path.
+    pub fn path_of(&mut self, peer: PeerId) -> Option<(Player, &mut Probe)> {
+        self.row_mut(peer).map(|row| (row.player, &mut row.probe))
     }
 
     /// What is the same for everybody who enters.

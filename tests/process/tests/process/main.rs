@@ -3,6 +3,7 @@
 
 mod abuse;
 mod admin;
+mod badnet;
 mod config;
 mod drain;
 mod hist;
