@@ -1,12 +1,15 @@
 //! Phases 7 and 8: each client once. Acknowledgements, losses, slots, one snapshot.
 
 mod fit;
+mod news;
+
+pub use news::{Ages, HOLD_MS, Waiting};
 
 use crate::bins::Bins;
 use crate::columns::{BLOCK, Columns, LEAPT, REPLACED};
 use crate::ids::{EntityId, Handles, Row};
 use crate::interest::alarms::Alarms;
-use crate::interest::{self, Scene};
+use crate::interest::{self, Scene, near};
 use crate::notices::{HEAR_MM, NEAR_MM, Notice, Notices};
 use crate::outbox::Arena;
 use crate::players::{Client, HIT_KEY, Player, TimedCounts, Timeds};
@@ -15,7 +18,7 @@ use crate::shed::{self, Rung, Shed, Spared};
 use crate::step::LANE_ROWS;
 use crate::step::casts::Cast;
 use crate::step::combat::THREAT_SECONDS;
-use crate::world::{CREATURES_MAX, PLAYERS_MAX, Setting};
+use crate::world::{CREATURES_MAX, PLAYERS_MAX, Sending, Setting};
 use jobs::cpu;
 use jobs::mask::{LANES, tops};
 use jobs::scratch::PerThread;
@@ -48,6 +51,8 @@ pub struct Desk {
     pub n_clients: u64,
     /// What became of their timed events.
     pub timed: TimedCounts,
+    /// How long news has waited.
+    pub ages: Ages,
     /// What was left out.
     pub spared: Spared,
 }
@@ -57,7 +62,8 @@ impl Desk {
     #[must_use]
     pub fn warm() -> Self {
         let arena = Arena::with_room(LANE_ROWS);
-        Self { arena, n_visible: 0, n_clients: 0, timed: TimedCounts::default(), spared: Spared::default() }
+        let (timed, ages, spared) = (TimedCounts::default(), Ages::default(), Spared::default());
+        Self { arena, n_visible: 0, n_clients: 0, timed, ages, spared }
     }
 }
 
@@ -168,7 +174,7 @@ impl cpu::Task for Shift<'_> {
         let Self { hall, first, players, clients, timeds, desk, search } = self;
         desk.arena.clear();
         (desk.n_visible, desk.n_clients, desk.timed) = (0, 0, TimedCounts::default());
-        desk.spared = Spared::default();
+        (desk.ages, desk.spared) = (Ages::default(), Spared::default());
         for (at, ((player, client), timeds)) in players.iter_mut().zip(clients).zip(timeds).enumerate() {
             if client.is_attached {
                 let own = Row((first + at) as u32);
@@ -220,8 +226,11 @@ impl Visit<'_> {
         desk.n_clients += 1;
         let is_seldom = shed.has(Rung::SendTen) || self.client.budget.send_every > 1;
         let regular = if is_seldom { self.regular(turn, is_bereft, &mut desk.spared) } else { Some(turn) };
-        if regular.is_some_and(|regular| self.client.view.may_send(regular)) {
+        let goes = regular.is_some_and(|regular| self.client.view.may_send(regular));
+        if goes && self.is_time(turn, is_bereft, fates.lost != 0) {
             self.send(turn, stepped, desk);
+        } else {
+            self.wait(desk);
         }
     }
 
@@ -257,7 +266,11 @@ impl Visit<'_> {
         }
         self.client.is_due = false;
         let (tick, slots) = (setting.now, setting.shed.slots().min(usize::from(self.client.budget.slots)));
-        search.choose(self.client, self.player, self.own, &Scene { columns, bins, handles, tick, slots });
+        let scene = Scene { columns, bins, handles, tick, slots };
+        search.choose(self.client, self.player, self.own, &scene);
+        if setting.sending == Sending::News {
+            self.client.near = near::near(self.client, self.player, self.own, &scene);
+        }
         if setting.shed.has(Rung::Slots) {
             let n = self.client.view.occupied.count_ones() + interest::EMPTY_MAX;
             desk.spared[Rung::Slots as usize] += u64::from(n as usize >= slots);
@@ -375,6 +388,7 @@ impl Visit<'_> {
         (self.client.sent_at, self.client.echoed) = (tick, consumed);
         let introduced = self.introduced(&plan);
         let news = self.client.view.commit(&plan, introduced);
+        self.note_told(plan.dirty() | plan.emptied | introduced, plan.unknown & !introduced, desk);
         let mut room;
         let timed = if self.timeds.n == 0 {
             &[][..]

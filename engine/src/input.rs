@@ -176,6 +176,13 @@ impl CommandQueue {
         self.waiting[(tick % AHEAD_TICKS_MAX) as usize] = *command;
     }
 
+    /// Whether the newest tick is the first of some for which no command came: the client may have foreseen another one.
+    #[must_use]
+    #[inline]
+    pub fn is_made_up(&self) -> bool {
+        self.n_repeats == 1
+    }
+
     /// Commands that wait, with their ticks, in the order of their places.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (u32, &Command)> {
         self.waiting.iter().enumerate().filter_map(|(place, command)| {

@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 
 pub mod alarms;
 mod lanes;
+pub mod near;
 
 pub use lanes::BOUND_MAX;
 

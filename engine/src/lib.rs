@@ -45,4 +45,4 @@ pub use order::state_hash;
 pub use outbox::{Fact, FactBody};
 pub use shed::{Rung, Shed};
 pub use tick::{Mark, Stage, tick, tick_parts, tick_timed};
-pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, World, ZoneConfig};
+pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, Sending, World, ZoneConfig};

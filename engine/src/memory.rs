@@ -69,6 +69,7 @@ mod tests {
             creatures: 6_400,
             spawn_radius_mm: 50_000,
             den_radius_mm: 0,
+            sending: crate::Sending::EveryTick,
         };
         let memory = World::new(&config, Content::standard(20)).memory();
         assert_eq!((memory.n_rows, memory.n_players), (7_040, 640));

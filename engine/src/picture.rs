@@ -200,6 +200,7 @@ mod tests {
             creatures,
             spawn_radius_mm: 90_000,
             den_radius_mm: 0,
+            sending: crate::Sending::EveryTick,
         };
         let mut world = World::new(&config, Content::standard(20));
         let join = |low| Input::Join { player: DurableId { low, high: 1 }, in_flight_max: 4, place: None };

@@ -1,5 +1,6 @@
 //! What a zone knows of a player beyond the columns: legs, commands, threats, and the client behind it.
 
+use crate::clients::Waiting;
 use crate::ids::{DurableId, EntityId, Row};
 use crate::input::{Budget, CommandQueue};
 use kernel::walker::{Path, Rules, Walker};
@@ -107,6 +108,10 @@ pub struct Client {
     pub sent_at: u32,
     /// Newest consumed command that a snapshot echoed.
     pub echoed: u32,
+    /// Slots whose news waits for nothing, as of the last choice; kept in a zone that sends by news.
+    pub near: u64,
+    /// How long other news has waited.
+    pub waiting: Waiting,
 }
 
 // 20,000 clients are visited in every tick: their state is the memory traffic.
@@ -129,6 +134,8 @@ impl Client {
             next_timed: 0,
             sent_at: 0,
             echoed: 0,
+            near: 0,
+            waiting: Waiting::default(),
         }
     }
 

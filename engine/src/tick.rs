@@ -166,6 +166,7 @@ macro_rules! setting {
             walls: &$world.walls,
             shed: &$world.shed,
             drill: $world.drill,
+            sending: $world.config.sending,
         }
     };
 }
@@ -327,6 +328,7 @@ impl World {
             let (n_frames, n_bytes) = desk.arena.totals();
             counts.frames += n_frames as u64;
             counts.frame_bytes += n_bytes as u64;
+            counts.ages.add(&desk.ages);
             counts.visible += desk.n_visible;
             counts.client_ticks += desk.n_clients;
             counts.timed_sent += desk.timed.sent;

@@ -1,7 +1,7 @@
 //! One zone: configuration, columns, players, creatures, and the index that finds them.
 
 use crate::bins::Bins;
-use crate::clients::{Board, Desk};
+use crate::clients::{Ages, Board, Desk};
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::drill::Drill;
@@ -49,6 +49,35 @@ pub struct ZoneConfig {
     pub spawn_radius_mm: i32,
     /// Creatures live within this distance of the middle; 0: anywhere in the square.
     pub den_radius_mm: i32,
+    /// When clients are told. What happens does not depend on it.
+    pub sending: Sending,
+}
+
+/// When a snapshot goes to a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sending {
+    /// In every tick that has anything new.
+    #[default]
+    EveryTick,
+    /// In the tick of what is urgent; what is not may wait for a tenth of a second.
+    News,
+}
+
+impl Sending {
+    /// Its name on command lines and in settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        ["every-tick", "news"][self as usize]
+    }
+}
+
+impl std::str::FromStr for Sending {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = [Self::EveryTick, Self::News].into_iter().find(|sending| sending.name() == name);
+        found.ok_or_else(|| format!("no way of sending {name:?}; there are every-tick and news"))
+    }
 }
 
 /// The world of one zone.
@@ -127,6 +156,8 @@ pub struct Setting<'a> {
     pub shed: &'a Shed,
     /// The plan by which players walk, if there is one.
     pub drill: Option<Drill>,
+    /// When clients are told.
+    pub sending: Sending,
 }
 
 impl Setting<'_> {
@@ -176,6 +207,8 @@ pub struct Counts {
     pub frames: u64,
     /// Bytes in them.
     pub frame_bytes: u64,
+    /// How long news of slots has waited for its snapshot, while not everything goes in every tick.
+    pub ages: Ages,
     /// Sum over all ticks and clients of occupied slots.
     pub visible: u64,
     /// Sum over all ticks of clients served.

@@ -228,6 +228,14 @@ impl View {
         self.own_dirty
     }
 
+    /// Slots with something that the next snapshot should hold: news of a group, an introduction, or that they are empty.
+    #[must_use]
+    #[inline(always)]
+    pub fn due(&self) -> u64 {
+        let dirty = self.dirty.iter().fold(0, |any, mask| any | mask);
+        dirty | self.occupied & !self.known | self.held & !self.known & !self.news
+    }
+
     /// Empty slots.
     #[must_use]
     pub fn free(&self) -> u64 {

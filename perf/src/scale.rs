@@ -107,7 +107,9 @@ fn threads(args: &Args) -> Vec<u16> {
 fn measure(args: &Args, n_players: u32, threads: &[u16]) -> anyhow::Result<Vec<Point>> {
     let calibrate = calibrate::short();
     let knobs = Knobs { scenario: args.scenario, n_players, n_decoding: 0, loss: Loss::Random };
-    let sides = threads.iter().map(|n_threads| Side::warm(&knobs, usize::from(*n_threads)));
+    let sides = threads
+        .iter()
+        .map(|n_threads| Side::warm(&knobs, engine::Sending::EveryTick, usize::from(*n_threads)));
     let mut sides = sides.collect::<anyhow::Result<Vec<Side>>>()?;
     let before = sides.first().context("there are threads")?.drive.world.counts();
     let mut stretches: Vec<Vec<Stretch>> = sides.iter().map(|_| Vec::new()).collect();

@@ -6,6 +6,7 @@
 //! Source: docs/PERFORMANCE.md "perf sim".
 
 mod against;
+pub(crate) mod ages;
 mod alone;
 mod check;
 mod memory;
@@ -17,10 +18,11 @@ pub(crate) mod stretch;
 use crate::calibrate::{self, Calibration};
 use crate::machine::{self, Strain, Watch};
 use crate::stats::{Middle, Range};
+use ages::AgesOfNews;
 use alone::Alone;
 use anyhow::ensure;
 use check::{Check, Checks};
-use engine::{Counts, Stage, state_hash};
+use engine::{Counts, Sending, Stage, state_hash};
 use harness::{Knobs, Loss, Scenario};
 use memory::Memory;
 use parallel::Parallel;
@@ -44,6 +46,9 @@ pub(crate) struct Args {
     /// uniform, towns, crowd, brawl, w1 or w1-j.
     #[arg(long, default_value = "towns")]
     scenario: Scenario,
+    /// When snapshots go: every-tick or news.
+    #[arg(long, default_value = "every-tick")]
+    send: Sending,
     /// Threads of the pool; with more than one, the same ticks also run on one, and both are compared.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -88,6 +93,7 @@ struct Report {
     players: u32,
     creatures: u32,
     scenario: &'static str,
+    send: &'static str,
     threads: u16,
     ticks: u32,
     repeat: u16,
@@ -101,6 +107,9 @@ struct Report {
     allocations_per_tick: f64,
     packet_hash: String,
     state_hash: String,
+    snapshots_per_client_second: f64,
+    #[serde(flatten)]
+    ages: AgesOfNews,
     visible_mean: f64,
     published_share: f64,
     casts_per_second: f64,
@@ -132,8 +141,8 @@ fn measure(args: &Args) -> anyhow::Result<Report> {
     let calibration = calibrate::short();
     let n_decoding = if args.check { CHECKED_CLIENTS.min(args.players) } else { 0 };
     let knobs = Knobs { scenario: args.scenario, n_players: args.players, n_decoding, loss: Loss::Random };
-    let mut side = Side::warm(&knobs, args.threads.into())?;
-    let mut twin = (args.threads > 1).then(|| Side::warm(&knobs, 1)).transpose()?;
+    let mut side = Side::warm(&knobs, args.send, args.threads.into())?;
+    let mut twin = (args.threads > 1).then(|| Side::warm(&knobs, args.send, 1)).transpose()?;
     let before = side.drive.world.counts();
     let mut checks = args.check.then(Checks::default);
     let (mut stretches, mut alone_on_one) = (Vec::new(), Vec::new());
@@ -184,7 +193,8 @@ fn report(
     let drive = &side.drive;
     let counts = drive.world.counts();
     let n_ticks = f64::from(args.ticks) * f64::from(args.repeat);
-    let seconds = n_ticks / f64::from(drive.world.config().ticks_per_second);
+    let hz = drive.world.config().ticks_per_second;
+    let seconds = n_ticks / f64::from(hz);
     let client_ticks = (counts.client_ticks - before.client_ticks) as f64;
     let stage_ns =
         |stage: Stage| Middle::of(stretches, |each| each.per_tick(each.stages[stage as usize].all_ns)).value;
@@ -198,6 +208,7 @@ fn report(
         players: counts.players,
         creatures,
         scenario: args.scenario.name(),
+        send: args.send.name(),
         threads: args.threads,
         ticks: args.ticks,
         repeat: args.repeat,
@@ -209,6 +220,8 @@ fn report(
         encode_ns_per_client,
         bytes_per_client_tick: (counts.frame_bytes - before.frame_bytes) as f64 / client_ticks,
         allocations_per_tick: stretches.iter().map(|each| each.n_allocations).sum::<u64>() as f64 / n_ticks,
+        snapshots_per_client_second: (counts.frames - before.frames) as f64 * f64::from(hz) / client_ticks,
+        ages: AgesOfNews::of(&counts.ages.since(&before.ages), hz),
         packet_hash: format!("{:016x}", hashes.0),
         state_hash: format!("{:016x}", hashes.1),
         visible_mean: (counts.visible - before.visible) as f64 / client_ticks,

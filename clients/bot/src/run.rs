@@ -73,6 +73,8 @@ pub struct BotsConfig {
     pub decode_share: f64,
     /// Whether bots that decode predict their own body as well.
     pub predict: bool,
+    /// Whether two commands share a datagram unless one is urgent.
+    pub pack: bool,
     /// Share of all datagrams that are lost on purpose, both ways.
     pub lose: f64,
     /// The first bot's session is recorded, under this label.
@@ -96,6 +98,7 @@ impl BotsConfig {
             seed: 1,
             decode_share: 1.0,
             predict: true,
+            pack: false,
             lose: 0.0,
             tape: None,
         }
@@ -163,6 +166,7 @@ impl<'a> Run<'a> {
                 seed: config.seed.wrapping_mul(1_000_003).wrapping_add(at as u64),
                 predict: config.predict && config.looks(at),
                 decode: config.looks(at),
+                pack: config.pack,
                 walls: None,
             };
             let wait = if at == 0 { Duration::ZERO } else { HEAD_START + spread(config, at) };

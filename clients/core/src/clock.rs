@@ -26,9 +26,9 @@ const STEER_FROM_NS: i64 = 2_000_000;
 const SNAP_TICKS: i64 = 10;
 /// A jump needs this many snapshots in a row that ask for it: one burst of late packets is not a reason.
 const SNAP_STRIKES: u8 = 3;
-/// Late, or much too early, for this many snapshots in a row: commands have moved nothing for a second, so a jump
-/// loses nothing.
-const USELESS_STRIKES: u8 = 20;
+/// Late, or much too early, for so long, whatever the number of snapshots: commands have moved nothing for a second,
+/// so a jump loses nothing.
+const USELESS_NS: u64 = 950_000_000;
 /// Ahead by more than this, ticks are numbered anew instead of waiting for the server.
 const WAIT_TICKS_MAX: i64 = 64;
 /// Behind by more than this, ticks are left out instead of being sent all at once.
@@ -52,12 +52,14 @@ pub struct Clock {
     jitter: Jitter,
     pace: Pace,
     visits: Visits,
+    /// Ticks that commands are aimed further ahead, because they wait for each other.
+    further_ticks: i64,
     /// The first answers have been acted upon.
     is_settled: bool,
     /// Answers before this are about commands from before the last jump.
     deaf_until: Nanos,
     strikes: u8,
-    useless_strikes: u8,
+    useless_since: Option<Nanos>,
     /// Jumps.
     pub n_snaps: u32,
     /// Ticks for which no command was sent: left out by a jump, or because the owner came too late.
@@ -81,13 +83,20 @@ impl Clock {
             jitter: Jitter::default(),
             pace: Pace::new(tick_ns),
             visits: Visits::default(),
+            further_ticks: 0,
             is_settled: false,
             deaf_until: Nanos(0),
             strikes: 0,
-            useless_strikes: 0,
+            useless_since: None,
             n_snaps: 0,
             n_left_out: 0,
         }
+    }
+
+    /// The same clock, for commands that may wait so many ticks before they leave.
+    #[must_use]
+    pub fn further_ahead(self, ticks: u32) -> Self {
+        Self { further_ticks: ticks.into(), ..self }
     }
 
     /// The zone announced how long ticks from `tick` on take. False, and nothing changes, if no zone may say so.
@@ -157,7 +166,8 @@ impl Clock {
     /// How early commands are aimed.
     #[must_use]
     pub fn target_ns(&self) -> i64 {
-        (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns()) + self.visits.span_ns()
+        let early_ns = (EARLY_NS + 2 * self.jitter.p95_ns()).min(EARLY_TICKS_MAX * self.tick_ns());
+        early_ns + self.visits.span_ns() + self.further_ticks * self.tick_ns()
     }
 
     /// The wire's share of a round trip, smoothed.
@@ -198,9 +208,9 @@ impl Clock {
         // As if it had been sent when it was due.
         let margin_ns = i64::from(margin_2ms) * MARGIN_NS + self.visits.late_ns();
         let late_ns = self.target_ns() - margin_ns;
-        self.useless_strikes =
-            if !(0..MARGIN_MAX).contains(&margin_2ms) { self.useless_strikes.saturating_add(1) } else { 0 };
-        if self.useless_strikes >= USELESS_STRIKES {
+        let is_useless = !(0..MARGIN_MAX).contains(&margin_2ms);
+        self.useless_since = is_useless.then(|| self.useless_since.unwrap_or(now));
+        if self.useless_since.is_some_and(|since| now.since(since) >= USELESS_NS) {
             self.is_settled = false;
         }
         if !self.is_settled && late_ns.abs() > self.tick_ns() {
@@ -241,7 +251,7 @@ impl Clock {
         }
         self.n_snaps += 1;
         self.strikes = 0;
-        self.useless_strikes = 0;
+        self.useless_since = None;
         self.speed = 1.0;
         self.jitter = Jitter::default();
         // What is heard until then is about commands from before.

@@ -72,6 +72,19 @@ impl Commands {
         Command { movement, deed: None }
     }
 
+    /// Whether a command must not wait for the next one: it begins something, or changes course.
+    #[must_use]
+    pub fn is_urgent(&self, command: &Command) -> bool {
+        let before = self.newest.and_then(|newest| self.get(newest)).map(|before| before.movement);
+        let goes_on = match (before, command.movement) {
+            // A goal is set once, and followed from then on.
+            (Some(Move::Goal(_)), Move::Follow(_)) => true,
+            (_, Move::Goal(_)) => false,
+            (before, movement) => before == Some(movement),
+        };
+        command.deed.is_some() || !goes_on
+    }
+
     /// An input datagram: the newest commands that the server has not consumed yet, without a gap.
     #[must_use]
     pub fn packet(&self, acks: Acks, consumed: Option<u32>) -> InputPacket {
@@ -127,6 +140,20 @@ mod tests {
         assert!((0..64).all(|tick| commands.get(tick).is_none()));
         commands.push(40, &steer(1), Nanos(0));
         assert!((0..200).filter(|tick| commands.get(*tick).is_some()).eq([40]));
+    }
+
+    #[test]
+    fn what_begins_or_turns_is_urgent_and_what_goes_on_is_not() {
+        let mut commands = Commands::default();
+        assert!(commands.is_urgent(&steer(1)), "the first of all");
+        commands.push(10, &steer(1), Nanos(0));
+        let swing = Command { deed: Some(netproto::Deed { swing: true, ..Default::default() }), ..steer(1) };
+        let goal = Command { movement: Move::Goal(Goal { x_mm: 1, y_mm: 2 }), deed: None };
+        let follow = Command { movement: Move::Follow(Follow {}), deed: None };
+        let urgent = [steer(1), steer(2), swing, goal, follow].map(|command| commands.is_urgent(&command));
+        assert_eq!(urgent, [false, true, true, true, true]);
+        commands.push(11, &goal, Nanos(0));
+        assert_eq!([follow, goal, steer(1)].map(|command| commands.is_urgent(&command)), [false, true, true]);
     }
 
     #[test]

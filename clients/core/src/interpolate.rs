@@ -1,4 +1,5 @@
-//! Where to draw the others: two ticks behind the newest snapshot, without jumps.
+//! Where to draw the others: a tenth of a second behind the newest tick, without jumps. A zone may hold back news for as
+//! long, so what it held back is there when it is drawn.
 //!
 //! A slot keeps the segment that it shows and the one that follows. Where one ends and the next begins there is a
 //! step of a few centimetres; it is taken at once and paid off over the next ticks. Floats are fine: nothing here
@@ -9,8 +10,8 @@ use netproto::SLOTS;
 use netproto::quantise::Segment;
 use netproto::snapshot::ones;
 
-/// How far behind the newest snapshot others are shown, in ticks.
-pub const DELAY_TICKS: u32 = 2;
+/// How far behind the newest tick others are shown.
+pub const DELAY_MS: u32 = 100;
 /// Ticks after which half of a step is paid off.
 const HALF_LIFE_TICKS: f32 = 1.6;
 /// A longer step is a teleport: it is shown as such.
@@ -30,8 +31,8 @@ pub struct Moment {
 impl Moment {
     /// The moment to draw when the snapshot of this moment is the one that should be arriving.
     #[must_use]
-    pub fn to_draw(arriving_tick: u32, part: f32) -> Self {
-        Self { tick: arriving_tick.wrapping_sub(DELAY_TICKS), part }
+    pub fn to_draw(arriving_tick: u32, part: f32, ticks_per_second: u32) -> Self {
+        Self { tick: arriving_tick.wrapping_sub(DELAY_MS * ticks_per_second / 1000), part }
     }
 
     fn since(self, tick: u32) -> f32 {
@@ -151,7 +152,7 @@ mod tests {
         let mut last: Option<(f32, f32)> = None;
         for sub in 0..400u32 {
             let (tick, part) = (1_000 + sub / 10, (sub % 10) as f32 / 10.0);
-            let moment = Moment::to_draw(tick, part);
+            let moment = Moment::to_draw(tick, part, 20);
             if sub % 100 == 0 {
                 // Every ten ticks another direction, and 200 mm off the old course.
                 let leg = sub as i32 / 100;
@@ -173,6 +174,30 @@ mod tests {
             (at.0 - truth.0 as f32).abs() < 300.0 && (at.1 - truth.1 as f32).abs() < 300.0,
             "{at:?} {truth:?}"
         );
+    }
+
+    #[test]
+    fn news_that_was_held_back_for_a_tenth_of_a_second_is_drawn_as_if_it_had_come_at_once() {
+        for (ticks_per_second, held_ticks) in [(20, 2), (30, 3)] {
+            let courses = [0, held_ticks].map(|held_ticks| {
+                let (mut view, mut drawn) = (View::default(), Interpolator::default());
+                let mut places = Vec::new();
+                for tick in 1_000..1_040 {
+                    let moment = Moment::to_draw(tick, 0.0, ticks_per_second);
+                    let since = tick.wrapping_sub(held_ticks);
+                    if since > 1_000 && since.is_multiple_of(10) || tick == 1_000 {
+                        let (number, at) = ((since.max(1_000) - 1_000) / 10, since.max(1_000));
+                        let leg = number as i32;
+                        let segment = Segment::anchored(50_000 + leg * 900, 50_000, 100, 200 * (leg % 2), at);
+                        apply(&mut view, number, tick, segment);
+                        drawn.handle_view(&view, moment);
+                    }
+                    places.push(drawn.at(4, moment).unwrap());
+                }
+                places
+            });
+            assert_eq!(courses[0], courses[1], "at {ticks_per_second} Hz");
+        }
     }
 
     #[test]

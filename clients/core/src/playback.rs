@@ -67,6 +67,7 @@ pub fn play(bytes: &[u8]) -> Result<(Session, Played), PlayError> {
         build: header.build.clone(),
         seed: header.seed,
         predict: header.predict,
+        pack: header.pack,
         decode: header.decode,
         walls: None,
     };

@@ -33,6 +33,10 @@ const ANSWER_NS_MAX: u64 = 3_000_000_000;
 const RECORD_NS_MAX: u64 = KNOCK_NS_MAX;
 /// A client without commands tells what it has applied at least this often: 5 Hz.
 const ACK_NS: u64 = 200_000_000;
+/// `before` of acknowledgements when nothing was lost of late.
+const ALL_APPLIED: u32 = 0x7fff;
+/// A command that waits for the next one is aimed so many ticks further ahead.
+const PACKED_TICKS: u32 = 1;
 /// Header and own block, rounded up to bytes.
 const THIN_BYTES: usize = (Header::BITS_MAX + Own::BITS_MAX).div_ceil(8) as usize;
 /// `consumed_below` for: none yet, or older.
@@ -62,6 +66,8 @@ struct Visit {
     consumed: Option<u32>,
     applied_at: Option<Nanos>,
     input_at: Option<Nanos>,
+    /// The newest command has not left: the next one takes it along.
+    is_waiting: bool,
 }
 
 /// One player's client.
@@ -240,20 +246,41 @@ impl Session {
 
     /// Writes the next input datagram; gives its length.
     fn next_input(&mut self, now: Nanos) -> Option<usize> {
-        let tick =
-            self.visit.clock.as_mut().filter(|_| self.stage == Stage::Playing).and_then(|c| c.poll_tick(now));
-        match tick {
-            Some(tick) => self.take_command(now, tick),
-            None if self.ack_deadline().is_none_or(|deadline| now < deadline) => return None,
-            None => {}
+        let tick = self.next_tick(now);
+        if tick.is_none() && self.ack_deadline().is_none_or(|deadline| now < deadline) {
+            return None;
         }
         let visit = &mut *self.visit;
-        visit.input_at = Some(now);
+        (visit.input_at, visit.is_waiting) = (Some(now), false);
         let mut packet = visit.commands.packet(visit.view.acks(), visit.consumed);
         if tick.is_none() {
             packet.n_commands = 0;
         }
         Some(packet.encode(&mut self.packet).len())
+    }
+
+    /// Gives the commands that are due, until one of them is to leave now.
+    fn next_tick(&mut self, now: Nanos) -> Option<u32> {
+        loop {
+            let clock = self.visit.clock.as_mut().filter(|_| self.stage == Stage::Playing)?;
+            let tick = clock.poll_tick(now)?;
+            let may_wait = self.may_wait();
+            self.take_command(now, tick);
+            if !may_wait {
+                return Some(tick);
+            }
+            self.visit.is_waiting = true;
+        }
+    }
+
+    /// Whether the next command may leave with the one behind it: it is the first of two, nothing urgent, and none of
+    /// the newest snapshots was lost.
+    fn may_wait(&self) -> bool {
+        let visit = &*self.visit;
+        self.settings.pack
+            && !visit.is_waiting
+            && !visit.commands.is_urgent(&self.wanted)
+            && visit.view.acks().before == ALL_APPLIED
     }
 
     /// What the owner should learn next, oldest first.
@@ -362,7 +389,8 @@ impl Session {
         }
         self.comeback.token = Token(welcome.resume_token.as_slice().try_into().unwrap_or([0; 32]));
         self.events.push_back(Event::Welcome { entity: welcome.entity, resumed: welcome.resumed });
-        self.visit.clock = Some(Clock::new(welcome.ticks_per_second));
+        let further_ticks = if self.settings.pack { PACKED_TICKS } else { 0 };
+        self.visit.clock = Some(Clock::new(welcome.ticks_per_second).further_ahead(further_ticks));
         let may_predict = self.settings.predict && welcome.kernel_version == u32::from(KERNEL_VERSION);
         if may_predict {
             self.visit.predictor = Some(Predictor::new(welcome.ticks_per_second));

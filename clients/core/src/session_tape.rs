@@ -9,9 +9,10 @@ impl Session {
     /// `handle_*`, on a session that has no walls of others.
     pub fn record(&mut self, label: &str) {
         let Stage::Waiting(start) = self.stage else { return };
-        let Settings { build, seed, predict, decode, .. } = self.settings.clone();
+        let Settings { build, seed, predict, pack, decode, .. } = self.settings.clone();
         let label = label.to_owned();
-        self.tape = Some(Box::new(Tape::begin(TapeHeader { label, build, seed, predict, decode, start })));
+        self.tape =
+            Some(Box::new(Tape::begin(TapeHeader { label, build, seed, predict, pack, decode, start })));
     }
 
     /// The tape so far; nothing is noted any more.

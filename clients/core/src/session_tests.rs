@@ -26,6 +26,10 @@ struct Zone {
     acks: netproto::Acks,
     n_packets: u32,
     is_silent: bool,
+    /// Ticks without a command, once there was one.
+    n_made_up: u32,
+    /// Tick of the newest snapshot, if they only go now and then.
+    by_news: Option<u32>,
 }
 
 struct Nobody;
@@ -61,6 +65,8 @@ impl Zone {
             acks: netproto::Acks::default(),
             n_packets: 0,
             is_silent: false,
+            n_made_up: 0,
+            by_news: None,
         }
     }
 
@@ -110,12 +116,14 @@ impl Zone {
         }
     }
 
-    fn step(&mut self) -> Vec<u8> {
+    /// The snapshot of the next tick, if one goes.
+    fn step(&mut self) -> Option<Vec<u8>> {
         self.tick = self.tick.wrapping_add(1);
         let tick = self.tick;
         if self.commands.get(tick).is_some() {
             self.consumed = Some(tick);
         }
+        self.n_made_up += u32::from(self.consumed.is_some_and(|consumed| consumed != tick));
         let (command, path) = (self.commands.effective(tick), Path { goal_tick: !tick, ..Path::default() });
         let (vx, vy) = self.walker.step(tick, self.at, &command, &path, &self.rules);
         self.at = advance(&self.walls, self.at.0, self.at.1, vx, vy);
@@ -125,7 +133,11 @@ impl Zone {
             resource: u32::from(self.walker.resource),
             ..OwnState::default()
         };
-        self.frame(Some(state))
+        let is_due = self.by_news.is_none_or(|sent| tick.wrapping_sub(sent) >= 1 + mix(tick) % 4);
+        is_due.then(|| {
+            self.by_news = self.by_news.map(|_| tick);
+            self.frame(Some(state))
+        })
     }
 
     fn frame(&mut self, state: Option<OwnState>) -> Vec<u8> {
@@ -187,7 +199,8 @@ impl Table {
         if self.next_step <= self.now {
             let bytes = self.zone.step();
             self.next_step += TICK_NS;
-            if self.is_open && self.zone.hello.is_some() && !self.zone.is_silent {
+            let is_heard = self.is_open && self.zone.hello.is_some() && !self.zone.is_silent;
+            if let Some(bytes) = bytes.filter(|_| is_heard) {
                 self.session.handle_datagram(now, &bytes, &mut self.frame);
             }
         }
@@ -223,6 +236,11 @@ impl Table {
     }
 }
 
+/// A number that looks like chance.
+fn mix(tick: u32) -> u32 {
+    tick.wrapping_mul(0x9e37_79b9) >> 20
+}
+
 fn steer(angle: u32) -> Command {
     Command { movement: Move::Steer(Steer { angle, speed: 3 }), deed: None }
 }
@@ -253,6 +271,71 @@ fn a_session_enters_walks_and_is_predicted_exactly() {
             .collect();
         assert!(acked.len() > 180 && acked.iter().all(|ns| (10 * MS..30 * MS).contains(ns)), "{acked:?}");
     }
+}
+
+/// Walks for ten seconds, and turns twice in each.
+fn walk(table: &mut Table) {
+    for leg in 0..20 {
+        table.session.set_command(steer(leg * 40 % 256));
+        table.run(500);
+    }
+}
+
+#[test]
+fn snapshots_that_come_now_and_then_predict_as_well_as_those_of_every_tick() {
+    let mut table = Table::new(Settings::default(), 1_000);
+    table.zone.by_news = Some(1_000);
+    table.run(1_500);
+    let n_before = table.errors_mm().len();
+    walk(&mut table);
+    let errors = table.errors_mm();
+    assert!((60..140).contains(&(errors.len() - n_before)), "{} snapshots", errors.len() - n_before);
+    assert!(errors.iter().all(|error| *error == 0), "{errors:?}");
+    let clock = table.session.clock().unwrap();
+    assert_eq!((clock.n_snaps, clock.n_left_out), (0, 0));
+    // A command is heard of with the first snapshot behind its tick, which may be four ticks later.
+    let slow = |event: &Event| matches!(event, Event::InputAcked { ns } if *ns > 30 * MS + 4 * TICK_NS);
+    assert_eq!(table.count(slow), 0);
+}
+
+#[test]
+fn two_commands_share_a_datagram_unless_one_is_urgent_and_none_comes_late() {
+    let mut table = Table::new(Settings { pack: true, ..Settings::default() }, 1_000);
+    table.run(3_000);
+    let (n_packets, n_made_up) = (table.zone.n_packets, table.zone.n_made_up);
+    walk(&mut table);
+    let errors = table.errors_mm();
+    let n_sent = table.zone.n_packets - n_packets;
+    // Ten a second, and one more in some of the turns, two of which there are in a second.
+    assert!((95..=125).contains(&n_sent), "{n_sent} datagrams in ten seconds");
+    assert_eq!(table.zone.consumed, Some(table.zone.tick));
+    assert!(errors.iter().all(|error| *error == 0), "{errors:?}");
+    assert_eq!(table.zone.n_made_up, n_made_up, "a command came late");
+    let deed = Some(netproto::Deed { swing: true, ..netproto::Deed::default() });
+    for _ in 0..20 {
+        let n_packets = table.zone.n_packets;
+        table.session.set_command(Command { deed, ..steer(7) });
+        table.run(51);
+        assert!(table.zone.n_packets > n_packets, "a deed waited");
+    }
+}
+
+#[test]
+fn who_lost_a_snapshot_of_late_sends_every_command_at_once() {
+    let mut table = Table::new(Settings { pack: true, ..Settings::default() }, 1_000);
+    table.session.set_command(steer(7));
+    table.run(2_000);
+    let n_packets = |table: &mut Table, ms| {
+        let before = table.zone.n_packets;
+        table.run(ms);
+        table.zone.n_packets - before
+    };
+    assert_eq!(n_packets(&mut table, 1_000), 10);
+    table.zone.number = table.zone.number.wrapping_add(1); // one that never comes
+    table.run(51);
+    assert!((10..=11).contains(&n_packets(&mut table, 500)));
+    table.run(500);
+    assert_eq!(n_packets(&mut table, 1_000), 10, "after fifteen good ones it is forgotten");
 }
 
 #[test]
@@ -383,7 +466,7 @@ fn while_walls_are_missing_acks_flow_five_times_a_second() {
     for ms in 0..2_000u64 {
         if ms % 50 == 0 {
             let bytes = zone.step();
-            session.handle_datagram(Nanos(ms * MS), &bytes, &mut frame);
+            session.handle_datagram(Nanos(ms * MS), &bytes.expect("every tick"), &mut frame);
         }
         while let Some(bytes) = session.poll_input(Nanos(ms * MS)) {
             assert_eq!(InputPacket::decode(bytes).unwrap().n_commands, 0);

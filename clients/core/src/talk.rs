@@ -16,6 +16,9 @@ pub struct Settings {
     pub predict: bool,
     /// Whether to look at more of a snapshot than header and own body.
     pub decode: bool,
+    /// Whether two commands share a datagram unless one is urgent. They are planned a tick further ahead then, so it
+    /// saves packets and costs a tick of latency: for load, and for those who pay for packets.
+    pub pack: bool,
     /// Walls at hand: if the zone has the same, it need not send them.
     pub walls: Option<Arc<Walls>>,
 }
@@ -23,7 +26,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let build = format!("arcane-client {}", env!("CARGO_PKG_VERSION"));
-        Self { build, seed: 0, predict: true, decode: true, walls: None }
+        Self { build, seed: 0, predict: true, decode: true, pack: false, walls: None }
     }
 }
 

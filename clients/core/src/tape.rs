@@ -53,6 +53,8 @@ pub struct TapeHeader {
     pub seed: u64,
     /// Whether the own body was predicted.
     pub predict: bool,
+    /// Whether two commands shared a datagram.
+    pub pack: bool,
     /// Whether whole snapshots were decoded.
     pub decode: bool,
     /// When the session wanted to connect.
@@ -167,7 +169,8 @@ impl Tape {
         for short in [FORMAT, KERNEL_VERSION] {
             out.extend_from_slice(&short.to_le_bytes());
         }
-        out.extend([u8::from(header.predict), u8::from(header.decode), label.len() as u8, build.len() as u8]);
+        let ways = u8::from(header.predict) | u8::from(header.pack) << 1;
+        out.extend([ways, u8::from(header.decode), label.len() as u8, build.len() as u8]);
         for long in [FINGERPRINT, header.seed, header.start.0] {
             out.extend_from_slice(&long.to_le_bytes());
         }
@@ -257,9 +260,9 @@ impl Reel {
         if lz4_flex::block::decompress_into(packed, &mut notes).ok() != Some(n_notes) {
             return Err(TapeError::Malformed { at: 0 });
         }
-        let (predict, decode) = (head[12] == 1, head[13] == 1);
+        let (predict, pack, decode) = (head[12] & 1 == 1, head[12] & 2 == 2, head[13] == 1);
         let (seed, start) = (long(24), Nanos(long(32)));
-        Ok(Self { header: TapeHeader { label, build, seed, predict, decode, start }, notes })
+        Ok(Self { header: TapeHeader { label, build, seed, predict, pack, decode, start }, notes })
     }
 
     /// The notes with their times, in order; the first that makes no sense ends them.
@@ -330,7 +333,7 @@ mod tests {
 
     fn header() -> TapeHeader {
         let (label, build) = ("a test".to_owned(), "client 1".to_owned());
-        TapeHeader { label, build, seed: 7, predict: true, decode: false, start: Nanos(5) }
+        TapeHeader { label, build, seed: 7, predict: true, pack: true, decode: false, start: Nanos(5) }
     }
 
     fn notes() -> [(Nanos, Note<'static>); 9] {

@@ -87,6 +87,9 @@ pub struct WorldFlags {
     /// Players appear in the middle; for measuring: in towns, or anywhere and walking by plan (w1, w1-j)
     #[arg(long, value_name = "WHERE")]
     pub spawn: Option<String>,
+    /// When clients are told what is not urgent: news (within a tenth of a second) or every-tick
+    #[arg(long, value_name = "WHEN")]
+    pub send: Option<String>,
     /// How much is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
@@ -103,6 +106,7 @@ impl WorldFlags {
             ("--creatures", "zone.creatures", &self.creatures),
             ("--spawn-radius-m", "zone.spawn_radius_m", &self.spawn_radius_m),
             ("--spawn", "zone.spawn", &self.spawn),
+            ("--send", "zone.send", &self.send),
             ("--log", "log.level", &self.log),
         ]
         .into_iter()
@@ -318,6 +322,7 @@ mod tests {
             ("--creatures", "zone.creatures", "6"),
             ("--spawn-radius-m", "zone.spawn_radius_m", "7"),
             ("--spawn", "zone.spawn", "towns"),
+            ("--send", "zone.send", "every-tick"),
             ("--log", "log.level", "trace"),
         ] {
             let Role::Zone(zone) = args(flag, value) else { panic!("not a zone") };
@@ -325,6 +330,6 @@ mod tests {
             assert_eq!(settings.text(key), value);
             assert_eq!(settings.get(key).source.to_string(), format!("flag {flag}"));
         }
-        assert_eq!(crate::config::KEYS.len(), 13, "a new setting needs a flag, and a line above");
+        assert_eq!(crate::config::KEYS.len(), 14, "a new setting needs a flag, and a line above");
     }
 }

@@ -96,6 +96,12 @@ pub(super) fn held_keys(
     keys
 }
 
+/// The key of a held player at this distance.
+#[inline(always)]
+pub(super) const fn held_bound(mm: i32) -> i16 {
+    shortened(high(squared((mm >> STEP_SHIFT) as u16), WEIGHT_PLAYER)) as i16
+}
+
 /// How many keys lie below a bound.
 #[inline(always)]
 pub(super) fn below(blocks: &[Block], bound: i16) -> u32 {

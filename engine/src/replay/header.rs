@@ -1,7 +1,7 @@
 //! The first bytes of a recording: which world it was, and which build lived it.
 
 use super::bytes::{Bytes, Malformed};
-use crate::world::{CREATURES_MAX, PLAYERS_MAX, ZoneConfig};
+use crate::world::{CREATURES_MAX, PLAYERS_MAX, Sending, ZoneConfig};
 use kernel::walls::SIDE_MM_MAX;
 
 /// Length of a header.
@@ -9,7 +9,7 @@ pub const HEADER_BYTES: usize = 160;
 /// How every recording begins.
 const MAGIC: [u8; 8] = *b"ARCNPLAY";
 /// Version of the layout in docs/replay.md.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 /// The smallest square that settings allow: in smaller ones there may be no free cell.
 const SIDE_MM_MIN: i32 = 64_000;
 /// The tick before the first one that is recorded, in front of the checksum.
@@ -91,7 +91,12 @@ impl Header {
             out.extend_from_slice(&long.to_le_bytes());
         }
         let sides = [config.side_mm, config.spawn_radius_mm, config.den_radius_mm].map(|mm| mm as u32);
-        for word in sides.into_iter().chain([config.players_max, config.creatures, self.digest_every]) {
+        for word in sides.into_iter().chain([
+            config.players_max,
+            config.creatures,
+            self.digest_every,
+            config.sending as u32,
+        ]) {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(self.build.as_bytes());
@@ -166,6 +171,11 @@ fn read_body(reader: &mut Bytes<'_>) -> Result<Header, Malformed> {
     let (spawn_radius_mm, den_radius_mm) = (side(0, "the spawn radius")?, side(0, "the den radius")?);
     let (players_max, creatures) = (reader.word("the players")?, reader.word("the creatures")?);
     let digest_every = reader.word("the rhythm of digests")?;
+    let sending = match reader.word("the way of sending")? {
+        0 => Sending::EveryTick,
+        1 => Sending::News,
+        _ => return Err(Malformed::Bounds("the way of sending")),
+    };
     let build = reader.take(n_build, "the build")?;
     if !matches!(ticks_per_second, 20 | 30) {
         return Err(Malformed::Bounds("the rate"));
@@ -184,6 +194,7 @@ fn read_body(reader: &mut Bytes<'_>) -> Result<Header, Malformed> {
         creatures,
         spawn_radius_mm,
         den_radius_mm,
+        sending,
     };
     let build = std::str::from_utf8(build).map_err(|_| Malformed::Bounds("the build"))?.to_owned();
     Ok(Header { config, content_hash, fingerprint, kernel_version, now: 0, digest_every, build })

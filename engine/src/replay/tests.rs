@@ -19,6 +19,7 @@ fn config() -> ZoneConfig {
         creatures: 40,
         spawn_radius_mm: 15_000,
         den_radius_mm: 30_000,
+        sending: crate::Sending::News,
     }
 }
 

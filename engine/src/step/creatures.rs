@@ -490,6 +490,7 @@ mod tests {
             walls: &walls,
             shed: &crate::Shed::none(60_000, 20),
             drill: None,
+            sending: crate::Sending::EveryTick,
         };
         let mut mind = Mind::default();
         provoke(&mut mind, Temper::Flees, EntityId(7), &setting);

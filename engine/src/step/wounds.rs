@@ -281,6 +281,7 @@ mod tests {
             walls,
             shed,
             drill: None,
+            sending: crate::Sending::EveryTick,
         }
     }
 

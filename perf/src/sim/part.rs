@@ -2,7 +2,7 @@
 
 use super::WARM_UP_TICKS;
 use crate::child::{orders, say};
-use engine::{Stage, tick_timed};
+use engine::{Sending, Stage, tick_timed};
 use harness::{Drive, Knobs, Loss, Scenario};
 use jobs::sys::process_cpu_ns;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,8 @@ pub(crate) struct Args {
     players: u32,
     #[arg(long)]
     scenario: Scenario,
+    #[arg(long, default_value = "every-tick")]
+    send: Sending,
 }
 
 /// Some ticks of a world.
@@ -58,7 +60,7 @@ pub(crate) fn order(n_ticks: u32) -> String {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
     let knobs = Knobs { scenario: args.scenario, n_players: args.players, n_decoding: 0, loss: Loss::Random };
-    let mut drive = Drive::new(&knobs);
+    let mut drive = Drive::sending(&knobs, args.send);
     pool.install(|| drive.run(WARM_UP_TICKS));
     say(&Stretch::default())?;
     for order in orders() {

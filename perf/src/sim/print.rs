@@ -25,6 +25,16 @@ pub(super) fn print(report: &Report) {
         "  client {:.0} ns, {:.1} B per tick, {:.1} slots in use, {:.4} allocations per tick",
         report.client_ns, report.bytes_per_client_tick, report.visible_mean, report.allocations_per_tick
     );
+    let ages = &report.ages;
+    println!(
+        "  sends  {}: {:.1} snapshots per client and second; news waits {:.0} ms p50, {:.0} p99; near ({:.1} %) {:.1} mean",
+        report.send,
+        report.snapshots_per_client_second,
+        ages.added_age_ms.p50,
+        ages.added_age_ms.p99,
+        ages.near_share * 100.0,
+        ages.near_added_age_ms
+    );
     println!(
         "  alone  {:.0} ns per search of interest, {:.0} ns per encoded snapshot",
         report.interest_ns_per_run, report.encode_ns_per_client

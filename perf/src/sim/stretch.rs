@@ -6,7 +6,7 @@
 
 use crate::counting::n_allocations;
 use anyhow::Context;
-use engine::{Input, Mark, Stage, World, tick_parts};
+use engine::{Input, Mark, Sending, Stage, World, tick_parts};
 use harness::{Drive, Knobs};
 use jobs::sys::ThreadClock;
 
@@ -78,12 +78,12 @@ impl Side {
     ///
     /// # Errors
     /// When the threads do not start.
-    pub(crate) fn warm(knobs: &Knobs, n_threads: usize) -> anyhow::Result<Self> {
+    pub(crate) fn warm(knobs: &Knobs, sending: Sending, n_threads: usize) -> anyhow::Result<Self> {
         let builder = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
         let pool = builder.build().context("the pool does not start")?;
         let clocks = Clocks::of(pool.broadcast(|_| ThreadClock::mine()));
         let drive = pool.install(|| {
-            let mut drive = Drive::new(knobs);
+            let mut drive = Drive::sending(knobs, sending);
             drive.run(WARM_UP_TICKS);
             drive.reset_findings();
             drive
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn stages_add_up_to_ticks_and_no_thread_is_slower_than_all() {
         let knobs = Knobs { scenario: Scenario::Uniform, n_players: 60, n_decoding: 0, loss: Loss::Random };
-        let mut side = Side::warm(&knobs, 2).unwrap();
+        let mut side = Side::warm(&knobs, Sending::EveryTick, 2).unwrap();
         let mut n_seen = 0;
         let stretch = side.stretch(5, |tick, drive| {
             assert_eq!(drive.world.now(), WARM_UP_TICKS + tick + 1);

@@ -21,7 +21,7 @@ use jobs::Durations;
 use netproto::bits::GUARD_BYTES;
 use netproto::input::InputPacket;
 use netproto::snapshot::{Frame, decode};
-use netproto::{Goodbye, INPUT_BYTES_MAX, Record, WIRE_MAJOR, version};
+use netproto::{Acks, Command, Goodbye, INPUT_BYTES_MAX, Record, WIRE_MAJOR, version};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::CloseReason;
@@ -37,6 +37,8 @@ const REDIALS_MAX: u32 = 200;
 const LOOKING: usize = 21;
 /// How far ahead of the newest begun tick a command aims.
 const AHEAD_TICKS: u32 = 2;
+/// `before` of acknowledgements when nothing was lost of late.
+const ALL_APPLIED: u32 = 0x7fff;
 /// In a header: nothing was consumed yet.
 const NONE_CONSUMED: u32 = 255;
 /// In the table of owners: a connection that is none of ours.
@@ -54,6 +56,16 @@ struct Client {
     home: Option<(i32, i32)>,
     at: (i32, i32),
     applied_at: Option<Instant>,
+    /// The newest command has not left: the next one takes it along.
+    is_waiting: bool,
+}
+
+impl Client {
+    /// Whether a command may leave with the one behind it: it is the first of two, nothing urgent, and none of the newest
+    /// snapshots was lost.
+    fn may_wait(&self, command: &Command, acks: &Acks) -> bool {
+        !self.is_waiting && !self.commands.is_urgent(command) && acks.before == ALL_APPLIED
+    }
 }
 
 /// Counted from the start on.
@@ -93,6 +105,8 @@ pub(crate) struct Crowd {
     target: SocketAddr,
     transport: Transport,
     scenario: Scenario,
+    /// Two commands share a datagram unless one is urgent.
+    packs: bool,
     players: Vec<Client>,
     /// Player of each connection place.
     owners: Vec<u32>,
@@ -134,6 +148,7 @@ impl Crowd {
             target,
             transport: plan.transport,
             scenario: plan.scenario,
+            packs: plan.packs,
             players: Vec::with_capacity(n_clients),
             owners: Vec::new(),
             n_in: 0,
@@ -209,6 +224,7 @@ impl Crowd {
                 home: None,
                 at: (0, 0),
                 applied_at: None,
+                is_waiting: false,
             });
         }
         Ok(())
@@ -317,7 +333,9 @@ impl Crowd {
 impl Load for Crowd {
     /// A command for a tick that has not begun, with what was not consumed of those before, and acknowledgements.
     fn send(&mut self, at: usize, due: Instant) {
-        let tick = self.pace.tick_at(due).map(|tick| tick + AHEAD_TICKS);
+        // Who may wait a tick for company aims a tick further.
+        let ahead_ticks = AHEAD_TICKS + u32::from(self.packs);
+        let tick = self.pace.tick_at(due).map(|tick| tick + ahead_ticks);
         let Some(player) = self.players.get_mut(at).filter(|player| player.is_in) else { return };
         let acks = player.view.as_ref().map_or_else(|| player.numbers.acks(), |view| view.acks());
         let packet = match (tick, player.home) {
@@ -326,7 +344,12 @@ impl Load for Crowd {
                     player.commands.newest().is_none_or(|newest| tick.wrapping_sub(newest) as i32 > 0);
                 if is_new {
                     let command = self.scenario.command(at as u32, tick, player.at, home);
+                    let may_wait = self.packs && player.may_wait(&command, &acks);
                     player.commands.push(tick, &command, Nanos(0));
+                    player.is_waiting = may_wait;
+                    if may_wait {
+                        return;
+                    }
                 }
                 player.commands.packet(acks, player.consumed)
             }

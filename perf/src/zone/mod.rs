@@ -22,6 +22,7 @@ use crate::calibrate;
 use crate::machine::{self, Cores, Stop};
 use crate::net::Transport;
 use anyhow::Context;
+use engine::Sending;
 use harness::Scenario;
 use jobs::sys::set_affinity;
 use process::Kind;
@@ -46,9 +47,12 @@ pub(crate) struct Args {
     /// w1-j, the same with a turn in every fifth tick.
     #[arg(long, default_value = "towns")]
     workload: String,
-    /// When snapshots are sent: every-tick.
+    /// When snapshots go: every-tick, or news, for which clients send two commands in a datagram unless one is urgent.
     #[arg(long, default_value = "every-tick")]
-    send: String,
+    send: Sending,
+    /// Clients send each command in a datagram of its own, whatever the zone does.
+    #[arg(long)]
+    no_pack: bool,
     /// Length of a measured window; connections survive a pause of twice that and a bit.
     /// With --overload, how long there is too much to do: 60 by itself.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -87,6 +91,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         n_clients: args.clients,
         transport: args.transport,
         scenario: scenario(args)?,
+        sending: args.send,
+        packs: args.send == Sending::News && !args.no_pack,
         seconds: args.seconds.unwrap_or(SECONDS),
         n_turns: args.pairs,
         cores,
@@ -110,6 +116,8 @@ fn run_overload(args: &Args, cores: Cores, stop: &Stop) -> anyhow::Result<()> {
         n_clients: args.clients,
         transport: args.transport,
         scenario: Scenario::Towns,
+        sending: args.send,
+        packs: args.send == Sending::News && !args.no_pack,
         seconds: args.seconds.unwrap_or(OVERLOAD_SECONDS),
         n_turns: 1,
         cores,
@@ -128,14 +136,13 @@ fn check_words(args: &Args) -> anyhow::Result<()> {
     if let Some(seconds) = args.seconds.filter(|seconds| !args.overload && *seconds > SECONDS_MAX) {
         return refuse(format!("invalid value '{seconds}' for --seconds: a window has 1 to {SECONDS_MAX}"));
     }
-    match (args.workload.as_str(), args.send.as_str()) {
-        ("towns" | "w1" | "w1-j", "every-tick") if !args.overload || args.workload == "towns" => Ok(()),
-        (workload, "every-tick") if scenario(args).is_ok() => {
-            refuse(format!("--overload has towns only, not {workload}"))
+    match scenario(args)? {
+        Scenario::Towns => Ok(()),
+        _ if args.overload => refuse(format!("--overload has towns only, not {}", args.workload)),
+        _ if args.send != Sending::EveryTick => {
+            refuse(format!("{} is measured with --send every-tick, as the others were", args.workload))
         }
-        (_, "news") => refuse("--send news is not there yet: every tick is sent".to_owned()),
-        ("towns", send) => refuse(format!("no way of sending {send:?}: there is every-tick")),
-        (workload, _) => refuse(format!("no workload {workload:?}: there are towns, w1 and w1-j")),
+        _ => Ok(()),
     }
 }
 

@@ -204,7 +204,7 @@ impl Trial {
         let variable: OsString = [OsString::from("PLANTED_SLOWNESS="), slowness.into()].into_iter().collect();
         let program = ["env".into(), variable, arcane.into()];
         let flags = ["--record".into(), dir.path().join(RECORDING).into()];
-        let zone = Zone::start((&program, &flags), plan.scenario, plan.n_clients, plan.cores, stop)?;
+        let zone = Zone::start((&program, &flags), plan, stop)?;
         let n_base = plan.n_clients as usize / 4;
         let mut crowd = Crowd::empty(zone.addr, plan)?;
         crowd.grow(n_base, stop)?;

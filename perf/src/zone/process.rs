@@ -1,11 +1,11 @@
 //! The zone's process: found, built if need be, started on its core with a directory of its own.
 
 use super::admin::Admin;
+use super::runs::Plan;
 use crate::Failure;
 use crate::child::Process;
-use crate::machine::{Cores, Stop};
+use crate::machine::Stop;
 use anyhow::Context;
-use harness::Scenario;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -100,16 +100,14 @@ impl Zone {
     /// When it does not come up.
     pub(crate) fn start(
         (program, flags): (&[OsString], &[OsString]),
-        scenario: Scenario,
-        n_clients: u32,
-        cores: Cores,
+        plan: &Plan,
         stop: &Stop,
     ) -> anyhow::Result<Self> {
         let data_dir = tempfile::tempdir().context("cannot make a directory for the zone")?;
         let ready_file = data_dir.path().join("ready.json");
-        let mut words = words((program, flags), scenario, n_clients, cores, data_dir.path());
+        let mut words = words((program, flags), plan, data_dir.path());
         words.extend_from_slice(flags);
-        let mut process = Process::part("the zone", cores.server, words, stop)?;
+        let mut process = Process::part("the zone", plan.cores.server, words, stop)?;
         let ready = wait_until_ready(&mut process, &ready_file, stop)?;
         let addr = |name: &str| -> anyhow::Result<SocketAddr> {
             let text = ready[name].as_str().with_context(|| format!("the ready file has no {name}"))?;
@@ -120,14 +118,8 @@ impl Zone {
     }
 }
 
-fn words(
-    (program, flags): (&[OsString], &[OsString]),
-    scenario: Scenario,
-    n_clients: u32,
-    cores: Cores,
-    data_dir: &Path,
-) -> Vec<OsString> {
-    let config = scenario.config(n_clients);
+fn words((program, flags): (&[OsString], &[OsString]), plan: &Plan, data_dir: &Path) -> Vec<OsString> {
+    let config = plan.scenario.config(plan.n_clients);
     let mut words: Vec<OsString> = vec!["program".into(), "--".into()];
     words.extend_from_slice(program);
     words.push("zone".into());
@@ -135,7 +127,7 @@ fn words(
     flag("--data-dir", data_dir.into());
     flag("--ready-file", data_dir.join("ready.json").into());
     for (name, value) in [
-        ("--cores", cores.server.0.to_string()),
+        ("--cores", plan.cores.server.0.to_string()),
         ("--listen", "127.0.0.1:0".to_owned()),
         ("--admin", "127.0.0.1:0".to_owned()),
         ("--seed", config.seed.to_string()),
@@ -144,7 +136,8 @@ fn words(
         ("--players-max", config.players_max.to_string()),
         ("--creatures", config.creatures.to_string()),
         ("--spawn-radius-m", (config.spawn_radius_mm / 1000).to_string()),
-        ("--spawn", scenario.name().to_owned()),
+        ("--spawn", plan.scenario.name().to_owned()),
+        ("--send", plan.sending.name().to_owned()),
         ("--log", "warn".to_owned()),
     ] {
         // What a caller says itself is not said twice.

@@ -3,7 +3,10 @@
 use super::runs::{Found, Look, Plan, Turn};
 use crate::calibrate::Calibration;
 use crate::net::Transport;
+use crate::sim::ages::AgesOfNews;
 use crate::stats::{Middle, Range, share};
+use engine::Sending;
+use engine::clients::Ages;
 use harness::scenario;
 use serde::Serialize;
 use serde_json::Value;
@@ -20,7 +23,9 @@ pub(crate) struct Report {
     user_us: f64,
     kernel_us: f64,
     packets_per_client_second: f64,
-    added_age_ms: AgeMs,
+    #[serde(flatten)]
+    ages: AgesOfNews,
+    inputs_per_client_second: f64,
     tick_ms: TickMs,
     overruns: u64,
     overruns_own: Option<u64>,
@@ -29,7 +34,8 @@ pub(crate) struct Report {
     snapshot_gap_ms: GapMs,
     bytes_per_client_second: f64,
     rss_kib_per_client: f64,
-    ratio_to_parts: f64,
+    /// Of a zone that sends every tick: its parts do.
+    ratio_to_parts: Option<f64>,
     parts: Parts,
     spread: Spread,
     visible_mean: f64,
@@ -43,13 +49,6 @@ pub(crate) struct Report {
     run_queue_ms: f64,
     steal_ms: f64,
     calibrate: Calibration,
-}
-
-/// How much older news is for having waited; nothing waits while every tick is sent.
-#[derive(Serialize)]
-struct AgeMs {
-    p50: f64,
-    p99: f64,
 }
 
 /// From the input pass to the last send, as the zone measures itself: medians of the windows, and the longest tick.
@@ -105,13 +104,14 @@ impl Report {
             clients: plan.n_clients,
             transport: plan.transport,
             workload: plan.scenario.name(),
-            send: "every-tick",
+            send: plan.sending.name(),
             us_per_client_tick: us.value,
             us_per_client_second: us.value * f64::from(scenario::HZ),
             user_us,
             kernel_us: us.value - user_us,
             packets_per_client_second: of_zone(&|zone| per_second(zone.n_packets_out, zone)).value,
-            added_age_ms: AgeMs { p50: 0.0, p99: 0.0 },
+            ages: AgesOfNews::of(&ages(turns), scenario::HZ),
+            inputs_per_client_second: of_zone(&|zone| per_second(zone.counts.n_inputs, zone)).value,
             tick_ms: tick_ms(turns)?,
             overruns: total(turns, "overruns").unwrap_or(0),
             overruns_own: total(turns, "overruns_own"),
@@ -120,7 +120,7 @@ impl Report {
             snapshot_gap_ms: GapMs { p99: of_zone(&|zone| zone.gap_p99_ms).value },
             bytes_per_client_second: of_zone(&|zone| per_second(zone.counts.n_bytes, zone)).value,
             rss_kib_per_client: found.rss_kib_per_client,
-            ratio_to_parts: ratio.value,
+            ratio_to_parts: (plan.sending == Sending::EveryTick).then_some(ratio.value),
             parts: Parts {
                 net_us: net_us.value,
                 sim_us: sim_us.value,
@@ -151,10 +151,11 @@ impl Report {
     pub(crate) fn print(&self) {
         let Spread { us_per_client_tick: us, net_us, sim_us, ratio_to_parts: ratio } = &self.spread;
         println!(
-            "{} clients by {} in {}, every tick is sent; median of {} turns of {} s windows",
+            "{} clients by {} in {}, sent: {}; median of {} turns of {} s windows",
             self.clients,
             self.transport.name(),
             self.workload,
+            self.send,
             self.turns,
             self.seconds
         );
@@ -167,20 +168,28 @@ impl Report {
             "  parts        transport {:.2} us ({:.2} to {:.2}), world {:.2} us ({:.2} to {:.2})",
             parts.net_us, net_us.min, net_us.max, parts.sim_us, sim_us.min, sim_us.max
         );
+        if let Some(value) = self.ratio_to_parts {
+            println!("  ratio        {value:.2} of the parts ({:.2} to {:.2})", ratio.min, ratio.max);
+        }
+        let ages = &self.ages;
         println!(
-            "  ratio        {:.2} of the parts ({:.2} to {:.2})",
-            self.ratio_to_parts, ratio.min, ratio.max
+            "  news         waits {:.0} ms p50, {:.0} p99; of those near ({:.1} %) {:.1} ms on average",
+            ages.added_age_ms.p50,
+            ages.added_age_ms.p99,
+            ages.near_share * 100.0,
+            ages.near_added_age_ms
         );
         println!(
             "  tick         {:.2} ms p50, {:.2} p99, {:.2} max; {} overruns",
             self.tick_ms.p50, self.tick_ms.p99, self.tick_ms.max, self.overruns
         );
         println!(
-            "  a client     {:.1} snapshots per second, gap p99 {:.1} ms, {:.0} B and {:.1} packets per second, {:.1} KiB",
+            "  a client     {:.1} snapshots per second, gap p99 {:.1} ms, {:.0} B and {:.1} packets per second; {:.1} inputs; {:.1} KiB",
             self.snapshots_per_client_second,
             self.snapshot_gap_ms.p99,
             self.bytes_per_client_second,
             self.packets_per_client_second,
+            self.inputs_per_client_second,
             self.rss_kib_per_client
         );
         println!(
@@ -192,6 +201,13 @@ impl Report {
             self.calibrate, self.run_queue_ms, self.steal_ms, self.turns_dropped
         );
     }
+}
+
+/// Of all windows together.
+fn ages(turns: &[Turn]) -> Ages {
+    let mut sum = Ages::default();
+    turns.iter().for_each(|turn| sum.add(&turn.zone.ages));
+    sum
 }
 
 fn tick_ms(turns: &[Turn]) -> anyhow::Result<TickMs> {

@@ -14,6 +14,8 @@ use crate::net::{Shape, Transport};
 use crate::sim::part::{self, Stretch};
 use crate::stats::share;
 use anyhow::Context;
+use engine::Sending;
+use engine::clients::Ages;
 use harness::{Scenario, scenario};
 use serde_json::Value;
 use std::path::Path;
@@ -44,6 +46,10 @@ pub(crate) struct Plan {
     pub(crate) transport: Transport,
     /// Where they are and what they do.
     pub(crate) scenario: Scenario,
+    /// When the zone tells them.
+    pub(crate) sending: Sending,
+    /// Two commands share a datagram unless one is urgent.
+    pub(crate) packs: bool,
     /// Length of a window.
     pub(crate) seconds: u64,
     /// Turns that count.
@@ -66,6 +72,8 @@ pub(crate) struct Look {
     pub(crate) status: Value,
     /// Its ticks, as of its histograms: those of whole seconds, the last of which may end a little after the window.
     pub(crate) tick_ms: Value,
+    /// How long news waited for its snapshot.
+    pub(crate) ages: Ages,
     /// Packets and frames that the zone sent.
     pub(crate) n_packets_out: u64,
     /// How long it was.
@@ -127,7 +135,7 @@ pub(crate) struct Found {
 /// When a process or a client is lost, a snapshot does not decode, or too few turns count.
 pub(crate) fn measure(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Found> {
     let mut world = start_world(plan, stop)?;
-    let mut zone = Zone::start((&[arcane.into()], &[]), plan.scenario, plan.n_clients, plan.cores, stop)?;
+    let mut zone = Zone::start((&[arcane.into()], &[]), plan, stop)?;
     let rss_kib = machine::rss_kib(zone.process.pid())?;
     eprintln!("{} clients come in", plan.n_clients);
     let crowd = Crowd::connect(zone.addr, plan, stop)?;
@@ -189,7 +197,9 @@ fn tell(plan: &Plan, turns: &[Turn]) {
 
 fn start_world(plan: &Plan, stop: &Stop) -> anyhow::Result<Process> {
     eprintln!("a world of {} players is made", plan.n_clients);
-    let words = ["world", "--players", &plan.n_clients.to_string(), "--scenario", plan.scenario.name()];
+    let n_clients = plan.n_clients.to_string();
+    let (scenario, send) = (plan.scenario.name(), plan.sending.name());
+    let words = ["world", "--players", &n_clients, "--scenario", scenario, "--send", send];
     let words = words.map(std::ffi::OsString::from);
     let mut world = Process::part("the world alone", plan.cores.server, words, stop)?;
     let _: Stretch = world.hear(BIRTH)?;
@@ -258,10 +268,11 @@ impl Guests {
         let gap_p99_ms = self.crowd.gaps.at_quantile_ns(0.99) as f64 / 1e6;
         let after = self.ask(&zone.admin, &mut schedule, Admin::status)?;
         let n_packets_out = packets_out(&after).saturating_sub(packets_out(&status));
+        let ages = ages(&after["window"]["news"])?;
         let tick_ms = self.tick_ms(&zone.admin, &mut schedule)?;
         self.idle(AFTERMATH)?;
         zone.process.pause();
-        Ok(Look { used, counts, sent, gap_p99_ms, status: after, tick_ms, n_packets_out, seconds })
+        Ok(Look { used, counts, sent, gap_p99_ms, status: after, tick_ms, ages, n_packets_out, seconds })
     }
 
     /// How long the window's ticks took, once the zone has handed them over.
@@ -307,6 +318,17 @@ impl Guests {
             n => Err(Failure::Check(format!("{n} snapshots did not decode")).into()),
         }
     }
+}
+
+/// How long news has waited since the window began.
+fn ages(status: &Value) -> anyhow::Result<Ages> {
+    let of = |value: &Value| value.as_u64().context("the zone's status does not tell how long news waits");
+    let mut ages =
+        Ages { near: of(&status["near"])?, near_waits: of(&status["near_ticks_waited"])?, ..Ages::default() };
+    for (at, n) in ages.other.iter_mut().enumerate() {
+        *n = of(&status["ticks_waited"][at])?;
+    }
+    Ok(ages)
 }
 
 /// QUIC packets; on WebSocket a frame is counted as one.

@@ -8,7 +8,7 @@ use crate::witness::Witness;
 use client_core::history::Numbers;
 use client_core::view::View;
 use engine::rng::{Purpose, draw, within};
-use engine::{DurableId, Input, Stage, World, tick_timed};
+use engine::{DurableId, Input, Sending, Stage, World, ZoneConfig, tick_timed};
 use netproto::input::InputPacket;
 use netproto::peer::IN_FLIGHT_DATAGRAMS;
 use netproto::snapshot::{Frame, decode_traced};
@@ -80,22 +80,26 @@ impl Drive {
     /// Builds the zone; players join in the first tick. Round trips are of 1 to 5 ticks.
     #[must_use]
     pub fn new(knobs: &Knobs) -> Self {
-        let chance = |salt, n, low, high| within(draw(3, salt, n, Purpose::Look), low, high) as u32;
-        Self::with_delays(knobs, |n| {
-            let rtt = chance(0, n, 1, 5);
-            let up_ticks = chance(1, n, 0, rtt as i32 - 1);
-            (up_ticks, rtt - up_ticks)
-        })
+        Self::with_delays(knobs, round_trips)
     }
 
     /// As [`Drive::new`] with the delays, in ticks, that `delays` gives each player: of inputs, of snapshots.
     #[must_use]
     pub fn with_delays(knobs: &Knobs, delays: impl Fn(u32) -> (u32, u32)) -> Self {
-        let config = knobs.scenario.config(knobs.n_players);
-        let peer = |n| Peer::new(n, knobs, knobs.scenario.place(&config, n), delays(n));
+        Self::of(knobs, &knobs.scenario.config(knobs.n_players), delays)
+    }
+
+    /// As [`Drive::new`] in a zone that sends in this way.
+    #[must_use]
+    pub fn sending(knobs: &Knobs, sending: Sending) -> Self {
+        Self::of(knobs, &ZoneConfig { sending, ..knobs.scenario.config(knobs.n_players) }, round_trips)
+    }
+
+    fn of(knobs: &Knobs, config: &ZoneConfig, delays: impl Fn(u32) -> (u32, u32)) -> Self {
+        let peer = |n| Peer::new(n, knobs, knobs.scenario.place(config, n), delays(n));
         let peers = (0..knobs.n_players).map(peer).collect();
         Self {
-            world: World::new(&config, knobs.scenario.content()),
+            world: World::new(config, knobs.scenario.content()),
             findings: Findings::default(),
             witness: Witness::default(),
             scenario: knobs.scenario,
@@ -265,6 +269,14 @@ impl Peer {
             Fate::Lost => findings.lose_ack(self.player, tick),
         }
     }
+}
+
+/// Delays of inputs and of snapshots, in ticks, of player number `n`.
+fn round_trips(n: u32) -> (u32, u32) {
+    let chance = |salt, low, high| within(draw(3, salt, n, Purpose::Look), low, high) as u32;
+    let rtt = chance(0, 1, 5);
+    let up_ticks = chance(1, 0, rtt as i32 - 1);
+    (up_ticks, rtt - up_ticks)
 }
 
 fn mix(hash: u64, word: u64) -> u64 {

@@ -51,6 +51,20 @@ impl Truth {
     }
 }
 
+impl Truth {
+    /// Whether a view shows an occupied slot as it is; positions may be off by so much per axis.
+    #[must_use]
+    pub fn agrees(&self, view: &View, slot: usize, off_mm_max: i32) -> bool {
+        let (slots, runs) = (view.slots(), &self.runs[slot]);
+        let (seen, told) = (slots.segment[slot].at(self.tick), self.segment[slot].at(self.tick));
+        slots.entity[slot] == self.entity[slot]
+            && (seen.0 - told.0).abs().max((seen.1 - told.1).abs()) <= off_mm_max
+            && slots.vitals[slot].pack() == runs[Vitals::GROUP]
+            && slots.status[slot].pack() == runs[Status::GROUP]
+            && slots.look[slot].pack() == runs[Look::GROUP]
+    }
+}
+
 /// Loss that touched the slots of one client, and how long they have been wrong.
 #[derive(Clone, Debug)]
 struct Trail {

@@ -4,7 +4,7 @@
 
 use engine::layout::{anywhere, in_disc, in_towns};
 use engine::rng::{Purpose, draw, within};
-use engine::{Content, Drill, ZoneConfig};
+use engine::{Content, Drill, Sending, ZoneConfig};
 use kernel::angle::polar;
 use netproto::{Command, Deed, Follow, Goal, Move, Steer};
 
@@ -97,6 +97,7 @@ impl Scenario {
             creatures: if self.drill().is_some() { 0 } else { n_players * CREATURES_PER_PLAYER },
             spawn_radius_mm: (side_mm / 2_000 * 1_000).min(100_000),
             den_radius_mm: if self == Self::Crowd { CROWD_RADIUS_MM } else { 0 },
+            sending: Sending::EveryTick,
         }
     }
 

@@ -9,6 +9,8 @@ mod fixtures;
 mod late;
 #[path = "sim/life.rs"]
 mod life;
+#[path = "sim/news.rs"]
+mod news;
 #[path = "sim/oracle.rs"]
 mod oracle;
 #[path = "sim/plain.rs"]

@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Bots do not predict their own body.
     #[arg(long)]
     no_predict: bool,
+    /// Two commands share a datagram unless one is urgent, and are planned a tick further ahead.
+    #[arg(long)]
+    pack: bool,
     /// Lose this share of all datagrams on purpose, both ways, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     lose: f64,
@@ -120,6 +123,7 @@ fn config(args: &Args) -> BotsConfig {
         seed: args.seed,
         decode_share: args.decode_share,
         predict: !args.no_predict,
+        pack: args.pack,
         lose: args.lose,
         tape: args.record_session.as_ref().map(|_| label(args)),
         ..BotsConfig::new(args.to, args.n as usize)

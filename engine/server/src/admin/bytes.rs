@@ -90,6 +90,7 @@ mod tests {
             creatures: 60,
             spawn_radius_mm: 20_000,
             den_radius_mm: 0,
+            sending: engine::Sending::EveryTick,
         };
         let mut world = World::new(&config, Content::standard(20));
         let join = |low| Input::Join { player: DurableId { low, high: 1 }, in_flight_max: 8, place: None };

@@ -199,6 +199,7 @@ mod tests {
             creatures: 10,
             spawn_radius_mm: 9_000,
             den_radius_mm: 0,
+            sending: engine::Sending::EveryTick,
         };
         let mut world = World::new(&config, Content::standard(20));
         tick(

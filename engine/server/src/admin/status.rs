@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use engine::Rung;
+use engine::clients::Ages;
 use jobs::strain::Sight;
 use jobs::{Durations, Quantiles, STAGES};
 use serde_json::{Map, Value, json};
@@ -74,9 +75,15 @@ fn tally(tally: &Tally, now_numbers: &Numbers, sight: Sight, now: Instant) -> Va
         "commands_refused": new.commands_refused - old.commands_refused,
         "snapshots": new.frames - old.frames,
         "snapshot_bytes": new.frame_bytes - old.frame_bytes,
+        "news": news(&new.ages.since(&old.ages)),
         "visible": new.visible - old.visible,
         "client_ticks": new.client_ticks - old.client_ticks,
     })
+}
+
+/// How many ticks news of slots waited for its snapshot; nothing waits where everything goes in its tick.
+fn news(ages: &Ages) -> Value {
+    json!({ "ticks_waited": ages.other, "near": ages.near, "near_ticks_waited": ages.near_waits })
 }
 
 fn quantiles(times: &Durations) -> Value {

@@ -51,7 +51,7 @@ pub enum Kind {
 const SEED_MAX: u64 = i64::MAX as u64;
 
 /// Every setting of a zone.
-pub const KEYS: [Key; 13] = [
+pub const KEYS: [Key; 14] = [
     Key {
         name: "zone.seed",
         kind: Kind::Whole { min: 0, max: SEED_MAX, unit: "" },
@@ -93,6 +93,12 @@ pub const KEYS: [Key; 13] = [
         kind: Kind::Word(&["middle", "towns", "w1", "w1-j"]),
         default: "middle",
         doc: "Players appear in the middle; for measuring: in towns, or anywhere and walking by plan",
+    },
+    Key {
+        name: "zone.send",
+        kind: Kind::Word(&["news", "every-tick"]),
+        default: "news",
+        doc: "Clients are told what is not urgent within a tenth of a second, or in every tick",
     },
     Key {
         name: "listen.addr",

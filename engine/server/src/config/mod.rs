@@ -10,7 +10,7 @@ pub mod layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use engine::Drill;
+use engine::{Drill, Sending};
 use jobs::{CoreList, Level};
 
 pub use keys::{KEYS, Key};
@@ -79,6 +79,8 @@ pub struct ZoneSettings {
     pub spawn_radius_m: u32,
     /// Where players appear.
     pub spawn: Spawn,
+    /// When clients are told.
+    pub sending: Sending,
 }
 
 /// Where players appear, and what leads them.
@@ -117,6 +119,7 @@ impl Config {
             creatures: settings.whole("zone.creatures") as u32,
             spawn_radius_m: settings.whole("zone.spawn_radius_m") as u32,
             spawn: Spawn::from_word(settings.text("zone.spawn")),
+            sending: settings.text("zone.send").parse().expect("the word was checked when read"),
         };
         if zone.spawn_radius_m * 2 > zone.side_m {
             return Err(settings.relation(

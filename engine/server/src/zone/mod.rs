@@ -165,6 +165,7 @@ fn world_config(zone: &ZoneSettings) -> ZoneConfig {
         creatures: zone.creatures,
         spawn_radius_mm: zone.spawn_radius_m as i32 * 1000,
         den_radius_mm: 0,
+        sending: zone.sending,
     }
 }
 

@@ -254,6 +254,7 @@ mod tests {
             creatures: 10,
             spawn_radius_mm: 5_000,
             den_radius_mm: 0,
+            sending: engine::Sending::EveryTick,
         };
         World::new(&config, Content::standard(20))
     }

@@ -53,7 +53,7 @@ fn a_day_of_real_players_is_lived_again_bit_for_bit_on_one_thread_and_on_two() {
     });
     let (code, one) = replay(&file, &[]);
     assert_eq!((code, &one["verdict"], &one["tail"]), (0, &"same".into(), &"whole".into()), "{one}");
-    assert!(one["inputs"].as_u64().unwrap() > 100 && one["packets"].as_u64().unwrap() > 300, "{one}");
+    assert!(one["inputs"].as_u64().unwrap() > 100 && one["packets"].as_u64().unwrap() > 100, "{one}");
     let (code, two) = replay(&file, &["--threads", "2"]);
     assert_eq!((code, &two["packet_hash"], &two["ticks"]), (0, &one["packet_hash"], &one["ticks"]));
     let (code, some) = replay(&file, &["--until", "20"]);

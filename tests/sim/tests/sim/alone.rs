@@ -79,6 +79,7 @@ fn spot() -> World {
         creatures: 4 * CASTERS,
         spawn_radius_mm: 1_000,
         den_radius_mm: 12_000,
+        sending: engine::Sending::EveryTick,
     };
     let mut content = Content::standard(20);
     // They stay where they are and hurt nobody before they are hurt.

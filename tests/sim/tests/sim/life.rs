@@ -18,6 +18,7 @@ fn zone(creatures: u32) -> World {
         creatures,
         spawn_radius_mm: 20_000,
         den_radius_mm: 0,
+        sending: engine::Sending::EveryTick,
     };
     World::new(&config, Content::standard(20))
 }

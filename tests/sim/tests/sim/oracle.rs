@@ -2,6 +2,7 @@
 //! with it, and never wrong for long.
 
 use crate::fixtures::on_threads;
+use engine::Sending;
 use harness::{Drive, Findings, Knobs, Loss, Scenario};
 
 /// Ticks of a run.
@@ -13,11 +14,13 @@ fn players(scenario: Scenario) -> u32 {
     if matches!(scenario, Scenario::Crowd | Scenario::Brawl) { 1_000 } else { 2_000 }
 }
 
-fn findings(scenario: Scenario, loss: Loss) -> Findings {
+fn findings(scenario: Scenario, loss: Loss, sending: Sending) -> Findings {
     let knobs = Knobs { scenario, n_players: players(scenario), n_decoding: 200, loss };
     on_threads(1, || {
-        let mut drive = Drive::new(&knobs);
-        for _ in 0..N_TICKS / 100 {
+        let mut drive = Drive::sending(&knobs, sending);
+        // By news there are other tests as well, which look closer.
+        let n_ticks = if sending == Sending::News { N_TICKS / 2 } else { N_TICKS };
+        for _ in 0..n_ticks / 100 {
             drive.run(100);
             drive.check_views();
         }
@@ -31,7 +34,11 @@ fn findings(scenario: Scenario, loss: Loss) -> Findings {
 }
 
 fn check(scenario: Scenario, loss: Loss, wrong_share_max: f64) {
-    let found = findings(scenario, loss);
+    check_sending(scenario, loss, wrong_share_max, Sending::EveryTick);
+}
+
+fn check_sending(scenario: Scenario, loss: Loss, wrong_share_max: f64, sending: Sending) {
+    let found = findings(scenario, loss, sending);
     let share = found.wrong as f64 / found.slot_ticks as f64;
     let what = format!(
         "{scenario:?} {loss:?}: {} of {} slot-ticks wrong, {} extra, at most {} ticks, view off by {} mm at 99.9 %",
@@ -102,6 +109,21 @@ fn with_bursts_of_loss_slots_heal_towns() {
 #[test]
 fn with_bursts_of_loss_slots_heal_crowd() {
     check(Scenario::Crowd, Loss::Burst, 0.005);
+}
+
+#[test]
+fn by_news_without_loss_every_slot_is_right_brawl() {
+    check_sending(Scenario::Brawl, Loss::None, 0.0, Sending::News);
+}
+
+#[test]
+fn by_news_with_random_loss_slots_heal_towns() {
+    check_sending(Scenario::Towns, Loss::Random, 0.005, Sending::News);
+}
+
+#[test]
+fn by_news_with_bursts_of_loss_slots_heal_crowd() {
+    check_sending(Scenario::Crowd, Loss::Burst, 0.005, Sending::News);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::fixtures::on_threads;
 use engine::shed::LEVEL_MAX;
-use engine::{Input, World, order, state_hash, tick};
+use engine::{Input, Sending, World, order, state_hash, tick};
 use harness::drive::durable;
 use harness::{Drive, Knobs, Loss, Scenario};
 use netproto::input::InputPacket;
@@ -166,6 +166,39 @@ fn check_shuffled(scenario: Scenario, n_ticks: u32, is_hard: bool) {
             shuffled.world.check();
         }
         assert!(plain.world.counts().kills > 0, "nothing was at stake");
+    });
+}
+
+#[test]
+fn what_is_sent_by_news_is_the_same_on_any_number_of_threads_and_the_state_is_that_of_every_tick() {
+    let run = |n_threads, sending| {
+        on_threads(n_threads, || {
+            let mut drive = Drive::sending(&knobs(Scenario::Crowd), sending);
+            (0..200).for_each(|tick| step(&mut drive, tick > 120));
+            (state_hash(&drive.world), drive.packet_hash())
+        })
+    };
+    let one = run(1, Sending::News);
+    for n_threads in [2, 3, 8] {
+        assert_eq!(run(n_threads, Sending::News), one, "{n_threads} threads");
+    }
+    let plain = run(1, Sending::EveryTick);
+    assert_eq!(plain.0, one.0, "what happens depends on who was told when");
+    assert_ne!(plain.1, one.1);
+}
+
+#[test]
+fn what_is_sent_by_news_does_not_depend_on_the_order_of_rows() {
+    on_threads(1, || {
+        let drive = || Drive::sending(&knobs(Scenario::Towns), Sending::News);
+        let (mut plain, mut shuffled) = (drive(), drive());
+        for tick in 0..200 {
+            step_on(&mut plain, false);
+            step_on(&mut shuffled, false);
+            let hashes = (plain.packet_hash(), shuffled.packet_hash());
+            assert_eq!(hashes.0, hashes.1, "row order leaks in tick {}", tick + 1);
+            order::shuffle(&mut shuffled.world, tick);
+        }
     });
 }
 

@@ -57,6 +57,7 @@ fn zone(kind: Kind, creatures: u32, change: impl FnOnce(&mut Content)) -> World 
         creatures,
         spawn_radius_mm: 5_000,
         den_radius_mm: 12_000,
+        sending: engine::Sending::EveryTick,
     };
     let mut content = Content::standard(20);
     content.shares = vec![(100, kind)];

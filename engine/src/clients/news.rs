@@ -1,0 +1,169 @@
+//! When a snapshot goes, in a zone that does not tell everybody everything in every tick.
+//!
+//! What a packet costs in the kernel and the cipher is most of the cost of a client, and much the same for all packets:
+//! fewer of them are cheaper. Urgent news goes in its tick: of the own body, of what hits or is announced, of those who
+//! are near or attack, that somebody seen is no more, and again what is known to be lost. Other news waits until it is
+//! as old as may be, and then takes all that is there along.
+//! Source: docs/ARCHITECTURE.md "When a snapshot goes".
+
+use super::{Desk, QUIET_TICKS_MAX, Visit};
+use crate::shed::{Rung, Shed};
+use crate::world::{Sending, Setting};
+
+/// News that is not urgent waits no longer than this.
+pub const HOLD_MS: u32 = 100;
+/// Ticks of waiting that are told apart.
+const WAITS: usize = 4;
+/// Longest wait at the fastest rate, and one more, so that one too long would show.
+const _: () = assert!(HOLD_MS * 30 / 1000 < WAITS as u32);
+
+/// Which slots' news has waited how long.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waiting([u64; WAITS]);
+
+impl Waiting {
+    /// A tick has ended, and this was not told in it.
+    #[inline(always)]
+    fn go_on(&mut self, due: u64) {
+        for at in (1..WAITS).rev() {
+            self.0[at] = self.0[at - 1] & due;
+        }
+        self.0[0] = due;
+    }
+
+    /// Slots whose news has waited for so many ticks at least; all of them for none.
+    #[inline(always)]
+    fn since(&self, n_ticks: u32) -> u64 {
+        if n_ticks == 0 { u64::MAX } else { self.0[(n_ticks as usize - 1).min(WAITS - 1)] }
+    }
+}
+
+/// How long news of slots has waited until it was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ages {
+    /// Slots that were not near, by the ticks that their oldest news waited; the last for all longer ones.
+    pub other: [u64; WAITS + 1],
+    /// Slots that were near.
+    pub near: u64,
+    /// Ticks in which news of somebody near was not told, over all slots.
+    pub near_waits: u64,
+}
+
+impl Ages {
+    /// More of them.
+    pub fn add(&mut self, more: &Self) {
+        self.other.iter_mut().zip(&more.other).for_each(|(sum, n)| *sum += n);
+        self.near += more.near;
+        self.near_waits += more.near_waits;
+    }
+
+    /// What was counted since an earlier look.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            other: std::array::from_fn(|at| self.other[at] - earlier.other[at]),
+            near: self.near - earlier.near,
+            near_waits: self.near_waits - earlier.near_waits,
+        }
+    }
+
+    /// The wait in ticks that a share of the news of those not near did not exceed.
+    #[must_use]
+    pub fn at_quantile(&self, share: f64) -> u32 {
+        let n: u64 = self.other.iter().sum();
+        let (wanted, mut sum) = ((share * n as f64).ceil() as u64, 0);
+        let found = self.other.iter().position(|n| {
+            sum += n;
+            sum >= wanted
+        });
+        found.unwrap_or(WAITS) as u32
+    }
+}
+
+/// How long news that is not urgent waits at most, in ticks.
+#[inline(always)]
+fn hold_ticks(setting: &Setting<'_>) -> u32 {
+    HOLD_MS * setting.ticks_per_second / 1000
+}
+
+impl Visit<'_> {
+    /// Whether there is a reason for a snapshot in this tick; always, where every tick is a reason.
+    ///
+    /// - Shapes: `is_bereft`: an occupant of a slot is no more; `has_lost`: a snapshot is known to be lost.
+    #[inline(always)]
+    pub(super) fn is_time(&self, turn: u32, is_bereft: bool, has_lost: bool) -> bool {
+        self.hall.setting.sending == Sending::EveryTick || self.has_reason(turn, is_bereft, has_lost)
+    }
+
+    fn has_reason(&self, turn: u32, is_bereft: bool, has_lost: bool) -> bool {
+        let (client, setting) = (&*self.client, self.hall.setting);
+        let due = client.view.due();
+        let is_urgent = is_bereft
+            || due & client.near != 0
+            || has_lost && due != 0
+            || client.view.owes_own()
+            || self.player.queue.is_made_up()
+            || self.timeds.is_urgent();
+        let is_old = due & client.waiting.since(hold_ticks(setting)) != 0;
+        let is_quiet = setting.now.wrapping_sub(client.sent_at) >= QUIET_TICKS_MAX;
+        is_urgent || is_old || is_quiet || due != 0 && is_rare_turn(setting.shed, turn)
+    }
+
+    /// Nothing was told in this tick: what is there waits.
+    #[inline(always)]
+    pub(super) fn wait(&mut self, desk: &mut Desk) {
+        if self.hall.setting.sending == Sending::News {
+            let due = self.client.view.due();
+            desk.ages.near_waits += u64::from((due & self.client.near).count_ones());
+            self.client.waiting.go_on(due);
+        }
+    }
+
+    /// News of these slots was told. What did not fit is as old as may be: it goes on in the next tick.
+    #[inline(always)]
+    pub(super) fn note_told(&mut self, told: u64, left: u64, desk: &mut Desk) {
+        if self.hall.setting.sending == Sending::EveryTick {
+            return;
+        }
+        let (near, waiting) = (told & self.client.near, self.client.waiting);
+        let other = told & !near;
+        desk.ages.near += u64::from(near.count_ones());
+        let mut older = other.count_ones();
+        for (n, mask) in desk.ages.other.iter_mut().zip(waiting.0) {
+            let longer = (other & mask).count_ones();
+            *n += u64::from(older - longer);
+            older = longer;
+        }
+        desk.ages.other[WAITS] += u64::from(older);
+        self.client.waiting = Waiting::default();
+        self.client.waiting.0[..hold_ticks(self.hall.setting) as usize].fill(left);
+    }
+}
+
+/// Cosmetic news that was held back has its turn only now and then: then it needs no other reason.
+fn is_rare_turn(shed: &Shed, turn: u32) -> bool {
+    shed.has(Rung::Cosmetic) && !shed.holds_cosmetic(turn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_grows_older_tick_by_tick_until_it_is_told() {
+        let mut waiting = Waiting::default();
+        waiting.go_on(0b01);
+        waiting.go_on(0b11);
+        assert_eq!([0, 1, 2, 3].map(|n| waiting.since(n) & 0b111), [0b111, 0b11, 0b01, 0]);
+        waiting.go_on(0b10);
+        waiting.go_on(0b10);
+        assert_eq!([1, 2, 3, 4, 5].map(|n| waiting.since(n)), [0b10, 0b10, 0b10, 0, 0], "slot 0 was told");
+    }
+
+    #[test]
+    fn quantiles_of_ages_are_of_those_who_are_not_near() {
+        let ages = Ages { other: [50, 30, 20, 0, 0], near: 1_000, near_waits: 0 };
+        assert_eq!([0.5, 0.51, 0.8, 0.81, 1.0].map(|share| ages.at_quantile(share)), [0, 1, 1, 2, 2]);
+        assert_eq!(ages.since(&Ages { other: [50, 0, 0, 0, 0], ..ages }).at_quantile(0.5), 1);
+    }
+}
