@@ -78,6 +78,16 @@ need_valgrind() {
     command -v valgrind >/dev/null || die "valgrind is missing: run \`sudo apt-get install valgrind\`"
 }
 
+# Lays cables between the network namespaces of tests: Debian's package.
+need_iproute() {
+    command -v ip >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "ip is missing: installing iproute2"
+        apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends iproute2 >&2 || true
+    fi
+    command -v ip >/dev/null || die "ip is missing: run \`sudo apt-get install iproute2\`"
+}
+
 # Prometheus' own judge of metrics, out of Debian's package and without the service that the package would start.
 need_promtool() {
     local tools

@@ -30,6 +30,8 @@ use netproto::{
 };
 use netproto::{POSITION_WRAP_MM, SEGMENT_AGE_TICKS_MAX};
 use rayon::prelude::*;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An empty snapshot goes out all the same when the last one is this old.
 pub const QUIET_TICKS_MAX: u32 = 4;
@@ -55,6 +57,8 @@ pub struct Desk {
     pub ages: Ages,
     /// What was left out.
     pub spared: Spared,
+    /// Clients whose visit panicked: they have no frame, and their state is not to be used.
+    pub failed: Vec<Row>,
 }
 
 impl Desk {
@@ -63,7 +67,14 @@ impl Desk {
     pub fn warm() -> Self {
         let arena = Arena::with_room(LANE_ROWS);
         let (timed, ages, spared) = (TimedCounts::default(), Ages::default(), Spared::default());
-        Self { arena, n_visible: 0, n_clients: 0, timed, ages, spared }
+        Self { arena, n_visible: 0, n_clients: 0, timed, ages, spared, failed: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.arena.clear();
+        (self.n_visible, self.n_clients, self.timed) = (0, 0, TimedCounts::default());
+        (self.ages, self.spared) = (Ages::default(), Spared::default());
+        self.failed.clear();
     }
 }
 
@@ -148,10 +159,30 @@ pub fn serve(
         .into_par_iter()
         .enumerate()
         .for_each(|(chunk, (players, clients, timeds, desk))| {
+            desk.clear();
             let mut search = searches.mine();
             let first = chunk * n;
-            cpu::widest(Shift { hall, first, players, clients, timeds, desk, search: &mut search });
+            let mut begin = 0;
+            while let Err(failed) =
+                attempt(Shift { hall, first, begin, players, clients, timeds, desk, search: &mut search })
+            {
+                // What the panic left half done: nothing of it may reach the next client.
+                *search = interest::Search::warm(hall.columns.n_rows());
+                desk.failed.push(Row((first + failed) as u32));
+                begin = failed + 1;
+            }
         });
+}
+
+/// Serves the clients of a shift. A panic while one of them is served ends neither the tick nor the others: the error is
+/// its place in the shift, and whatever it has half written is overwritten by the next.
+///
+/// - Cost: one landing place per shift, and one store per client.
+fn attempt(shift: Shift<'_>) -> Result<(), usize> {
+    let under_way = Cell::new(shift.begin);
+    // Around the choice of the build, not inside: a closure does not inherit the features of what it stands in.
+    let served = catch_unwind(AssertUnwindSafe(|| cpu::widest(Watched { shift, under_way: &under_way })));
+    served.map_err(|_| under_way.get())
 }
 
 /// The clients of one desk.
@@ -159,6 +190,8 @@ struct Shift<'a> {
     hall: &'a Hall<'a>,
     /// Row of the first of them.
     first: usize,
+    /// Those before this place have had their turn.
+    begin: usize,
     players: &'a mut [Player],
     clients: &'a mut [Client],
     timeds: &'a mut [Timeds],
@@ -166,17 +199,22 @@ struct Shift<'a> {
     search: &'a mut interest::Search,
 }
 
-impl cpu::Task for Shift<'_> {
+/// A shift, and whose turn it is.
+struct Watched<'a, 'b> {
+    shift: Shift<'a>,
+    under_way: &'b Cell<usize>,
+}
+
+impl cpu::Task for Watched<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let Self { hall, first, players, clients, timeds, desk, search } = self;
-        desk.arena.clear();
-        (desk.n_visible, desk.n_clients, desk.timed) = (0, 0, TimedCounts::default());
-        (desk.ages, desk.spared) = (Ages::default(), Spared::default());
-        for (at, ((player, client), timeds)) in players.iter_mut().zip(clients).zip(timeds).enumerate() {
+        let Shift { hall, first, begin, players, clients, timeds, desk, search } = self.shift;
+        let rows = players.iter_mut().zip(clients).zip(timeds).enumerate().skip(begin);
+        for (at, ((player, client), timeds)) in rows {
             if client.is_attached {
+                self.under_way.set(at);
                 let own = Row((first + at) as u32);
                 let place = hall.columns.place(own);
                 Visit { hall, own, place, player, client, timeds }.serve(desk, search);
@@ -502,3 +540,6 @@ impl Slots for Seats<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod failed_tests;

@@ -28,6 +28,8 @@ pub enum FactBody {
     Path(Path),
     /// The body is gone.
     Left,
+    /// Serving the client panicked: it is detached and gets nothing more. The body waits for its player.
+    Failed,
     /// The join could not be done.
     Refused(Refusal),
 }

@@ -3,6 +3,8 @@
 use crate::clients::{self, Hall};
 use crate::input::Input;
 use crate::order;
+use crate::outbox::{Fact, FactBody};
+use crate::players::{Client, Timeds};
 use crate::publish;
 use crate::shed::Spared;
 use crate::step::LANE_ROWS;
@@ -320,6 +322,21 @@ impl World {
         let desks = &mut self.scratch.desks;
         let views = &self.scratch.views;
         clients::serve(&hall, &mut self.players, &mut self.clients, &mut self.timeds, desks, views);
+        self.drop_failed();
+    }
+
+    /// Whoever could not be served is detached, and nothing of what its client was told is kept. In the order of players:
+    /// facts must not depend on rows.
+    fn drop_failed(&mut self) {
+        let first = self.scratch.facts.len();
+        for at in self.scratch.desks.iter().flat_map(|desk| &desk.failed).map(|row| row.at()) {
+            let player = self.players[at].durable;
+            self.clients[at] = Client::new();
+            self.timeds[at] = Timeds::default();
+            self.players[at].detached_at = self.now;
+            self.scratch.facts.push(Fact { player, body: FactBody::Failed });
+        }
+        self.scratch.facts[first..].sort_unstable_by_key(|fact| fact.player);
     }
 
     fn count(&mut self) {

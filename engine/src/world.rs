@@ -404,6 +404,12 @@ impl World {
         Some(&self.clients[row.at()]).filter(|client| client.is_attached)
     }
 
+    /// The same, to plant a fault in what it was told.
+    pub fn client_mut(&mut self, player: DurableId) -> Option<&mut Client> {
+        let row = self.row_of(self.entity_of(player)?)?;
+        Some(&mut self.clients[row.at()]).filter(|client| client.is_attached)
+    }
+
     /// Checks what always holds between ticks.
     ///
     /// # Panics

@@ -6,12 +6,15 @@
 use crate::Failure;
 use crate::hostile::attacker::Attacker;
 use crate::machine::{self, Cores, Stop, rss_kib};
+use crate::net::Transport;
 use crate::zone::process::{self, Kind as Build, Zone};
+use crate::zone::runs::Plan;
 use anyhow::Context;
 use attacks::Kind;
 use bot::brain::{Brain, Style};
 use client_core::connect::{Crowd, Player};
 use client_core::session::{Event, Session, Settings};
+use engine::Sending;
 use harness::Scenario;
 use jobs::Durations;
 use jobs::sys::set_affinity;
@@ -155,7 +158,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let arcane = process::find(Build::Plain, args.arcane.as_deref())?;
     set_affinity(&[cores.load]).context("cannot use the second core")?;
     let flags = ["--players-max".into(), (args.clients + 2_000).to_string().into()];
-    let zone = Zone::start((&[arcane.into()], &flags), Scenario::Towns, args.clients, cores, &stop)?;
+    let plan = Plan {
+        n_clients: args.clients,
+        transport: Transport::Mixed,
+        scenario: Scenario::Towns,
+        sending: Sending::EveryTick,
+        packs: false,
+        seconds: 1,
+        n_turns: 1,
+        cores,
+    };
+    let zone = Zone::start((&[arcane.into()], &flags), &plan, &stop)?;
     // By then the page has been asked, and the histograms have their file.
     std::thread::sleep(SETTLED);
     zone.admin.status()?;
@@ -202,7 +215,7 @@ fn descriptors(pid: u32) -> anyhow::Result<u64> {
 impl Soak {
     fn new(zone: Zone, n: usize, cores: Cores, stop: Stop) -> anyhow::Result<Self> {
         let crowd = Crowd::new(n.div_ceil(2 * CONNS_PER_SOCKET)).context("cannot open an event queue")?;
-        let style = |at: usize| if at / 2 % 2 == 0 { Style::Keys } else { Style::Clicks };
+        let style = |at: usize| if (at / 2).is_multiple_of(2) { Style::Keys } else { Style::Clicks };
         let players = Players {
             brains: (0..n).map(|at| Brain::new(style(at), at as u64)).collect(),
             applied_at: vec![None; n],
@@ -228,6 +241,7 @@ impl Soak {
             predict: false,
             decode: self.n_born.is_multiple_of(20),
             walls: None,
+            pack: false,
         };
         Session::new(settings, self.crowd.now().plus(wait.as_nanos() as u64))
     }

@@ -15,5 +15,6 @@ pub mod report;
 pub mod run;
 pub mod tally;
 
+pub use client_core::join::JoinCode;
 pub use report::{Progress, Report};
 pub use run::{BotsConfig, Mix, run};

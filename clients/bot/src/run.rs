@@ -135,6 +135,10 @@ pub fn run(
         run.share_walls();
         run.look(&mut progress);
     }
+    if run.herd.trouble.is_some() {
+        // Whoever is refused at once is over before the next look, and the reason is all there is to tell.
+        progress(&run.progress(run.reported_at.elapsed(), false));
+    }
     let mut report = run.report();
     run.crowd.leave(&mut run.herd);
     report.tape = run.tape();

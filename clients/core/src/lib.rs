@@ -5,7 +5,8 @@
 //! [`commands`] when the [`clock`] says so (it listens to the [`jitter`], the [`pace`] and the owner's [`visits`]), holds
 //! facts until their tick, knows the [`effects`] that were announced, and lets [`predict`] run ahead of the server
 //! along the newest [`paths`].
-//! [`interpolate`] smooths what others do, for drawing. [`connect`] is the one shell: sockets for many sessions.
+//! [`interpolate`] smooths what others do, for drawing. [`connect`] is the one shell: sockets for many sessions; [`join`]
+//! reads what a person typed to get there.
 //! A [`tape`] notes all that went into a session, [`playback`] lets another one hear it again.
 //!
 //! Not here: windows, sounds, game rules. All modules but [`connect`] are without sockets and clocks.
@@ -20,6 +21,7 @@ mod facts;
 pub mod history;
 pub mod interpolate;
 pub mod jitter;
+pub mod join;
 pub mod pace;
 pub mod paths;
 pub mod playback;

@@ -133,7 +133,7 @@ impl Zone {
             resource: u32::from(self.walker.resource),
             ..OwnState::default()
         };
-        let is_due = self.by_news.is_none_or(|sent| tick.wrapping_sub(sent) >= 1 + mix(tick) % 4);
+        let is_due = self.by_news.is_none_or(|sent| tick.wrapping_sub(sent) > mix(tick) % 4);
         is_due.then(|| {
             self.by_news = self.by_news.map(|_| tick);
             self.frame(Some(state))

@@ -1,5 +1,6 @@
 //! The command line: roles, their flags, and what a failure's exit code says.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 /// A file, a socket or another resource cannot be had.
 pub const EXIT_IO: u8 = 3;
+/// A tick panicked: what it was made of is in a crash dump. The number is that of EX_SOFTWARE in sysexits(3).
+pub const EXIT_PANICKED: u8 = 70;
 
 /// An authoritative game server for a living world.
 #[derive(Debug, Parser)]
@@ -37,7 +40,7 @@ Settings come from a TOML file (--config or ARCANE_CONFIG), then environment var
 ARCANE_ZONE_SEED=7, then flags; the later one wins. Unknown keys are refused.
 
 Exit codes: 0 ended well, 1 did not end well, 2 wrong command line or configuration, 3 a file or port cannot \
-be had.";
+be had, 70 a tick panicked.";
 
 #[derive(Debug, Subcommand)]
 enum Role {
@@ -51,6 +54,10 @@ enum Role {
 
 const ZONE_HELP: &str = "\
 The zone listens on one port: QUIC on UDP, WebSocket on TCP. Health, metrics and status are on the admin address.
+
+WebSocket has no TLS and there are no accounts: only this machine may come in. A private address needs \
+--plain-websocket private (`arcane up --lan` gives it); any other address a proxy with TLS in front and \
+--plain-websocket anybody.
 
 SIGINT or SIGTERM drains: nobody comes in, everybody is told, and the process ends with 0 within two seconds. A \
 second signal ends it at once.";
@@ -126,6 +133,9 @@ pub struct ZoneArgs {
     /// Where players connect; port 0 takes a free one
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// Who may come by WebSocket, which has no TLS here: loopback, private, or anybody (behind a proxy with TLS)
+    #[arg(long, value_name = "WHO")]
+    pub plain_websocket: Option<String>,
     /// Health, metrics and status; a loopback address
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
@@ -164,6 +174,7 @@ impl ZoneArgs {
         let own = [
             ("--cores", "cores", &self.cores),
             ("--listen", "listen.addr", &self.listen),
+            ("--plain-websocket", "listen.plain_websocket", &self.plain_websocket),
             ("--admin", "admin.addr", &self.admin),
             ("--data-dir", "data_dir", &self.data_dir),
             ("--histograms", "histograms", &self.histograms),
@@ -220,9 +231,9 @@ pub struct UpArgs {
     /// Directory of this realm's key; made if missing
     #[arg(long, value_name = "DIR", default_value = "./data/up")]
     pub data_dir: PathBuf,
-    /// Also let people on the local network in
-    #[arg(long)]
-    pub lan: bool,
+    /// Let people on the local network in, by a join code; with an address, such as --lan=192.168.1.5, on that one
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true)]
+    pub lan: Option<Option<IpAddr>>,
     /// What of the zone is recorded
     #[command(flatten)]
     pub record: RecordFlags,
@@ -312,6 +323,7 @@ mod tests {
         for (flag, key, value) in [
             ("--cores", "cores", "0"),
             ("--listen", "listen.addr", "127.0.0.1:1"),
+            ("--plain-websocket", "listen.plain_websocket", "private"),
             ("--admin", "admin.addr", "127.0.0.1:2"),
             ("--data-dir", "data_dir", "/x"),
             ("--histograms", "histograms", "off"),
@@ -330,6 +342,6 @@ mod tests {
             assert_eq!(settings.text(key), value);
             assert_eq!(settings.get(key).source.to_string(), format!("flag {flag}"));
         }
-        assert_eq!(crate::config::KEYS.len(), 14, "a new setting needs a flag, and a line above");
+        assert_eq!(crate::config::KEYS.len(), 15, "a new setting needs a flag, and a line above");
     }
 }

@@ -104,6 +104,7 @@ fn facts(facts: &[Fact]) -> u64 {
                 }
             }
             FactBody::Left => digest.add(3 << 40),
+            FactBody::Failed => digest.add(5 << 40),
             FactBody::Refused(refusal) => digest.add(4 << 40 | *refusal as u64),
         }
     }

@@ -55,7 +55,8 @@ pub struct Target {
     pub addr: SocketAddr,
     /// QUIC or plain WebSocket.
     pub link: Link,
-    /// SHA-256 of the server's public key. `None` is allowed for loopback only. Not used on WebSocket.
+    /// SHA-256 of the server's public key; when its second half is zero, the first half is all that is known of it (a
+    /// [`crate::JoinCode`] has no more) and must fit. `None` is allowed for loopback only. Not used on WebSocket.
     pub pin: Option<[u8; 32]>,
     /// Must be the server's.
     pub wire_major: u16,

@@ -1,7 +1,7 @@
 //! Who may try to come in: counts per address, rates per network, and who waits outside.
 //!
 //! A machine without sockets. It is asked before anything is kept for a stranger.
-use crate::limits::{Limits, PlainWebSocket};
+use crate::limits::Limits;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -15,17 +15,28 @@ pub(crate) struct Door {
     /// For each cell the time at which its bucket would be full again (GCRA's theoretical arrival time).
     cells: Vec<Instant>,
     seed: u64,
+    /// The one address that we listen at, if it is one: the kernel lets nobody else use it as a source.
+    own: Option<IpAddr>,
 }
 
 impl Door {
     pub(crate) fn new(now: Instant, seed: u64) -> Self {
-        Self { per_ip: HashMap::new(), cells: vec![now; CELLS], seed }
+        Self { per_ip: HashMap::new(), cells: vec![now; CELLS], seed, own: None }
+    }
+
+    /// Whoever comes from the address that we listen at is on this machine, and as free as on loopback.
+    pub(crate) fn set_own(&mut self, listen: IpAddr) {
+        self.own = Some(listen.to_canonical()).filter(|ip| !ip.is_unspecified());
+    }
+
+    fn is_this_machine(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || self.own == Some(ip)
     }
 
     /// Whether somebody from `addr` may begin a handshake now; if so it is counted.
     pub(crate) fn handle_arrival(&mut self, now: Instant, addr: SocketAddr, limits: &Limits) -> bool {
         let ip = addr.ip().to_canonical();
-        if ip.is_loopback() {
+        if self.is_this_machine(ip) {
             return true;
         }
         if !self.takes_rate(now, ip, limits.handshakes_per_prefix_second) {
@@ -40,7 +51,7 @@ impl Door {
     /// Somebody from `addr`, let in earlier, is gone.
     pub(crate) fn handle_leave(&mut self, addr: SocketAddr) {
         let ip = addr.ip().to_canonical();
-        if ip.is_loopback() {
+        if self.is_this_machine(ip) {
             return;
         }
         let key = household(ip);
@@ -62,23 +73,6 @@ impl Door {
             *cell = full_at;
         }
         fits
-    }
-}
-
-/// Whether plain WebSocket is allowed from `addr`.
-pub(crate) fn allows_plain(policy: PlainWebSocket, addr: SocketAddr) -> bool {
-    let ip = addr.ip().to_canonical();
-    match policy {
-        PlainWebSocket::Anybody => true,
-        PlainWebSocket::Loopback => ip.is_loopback(),
-        PlainWebSocket::Private => ip.is_loopback() || is_private(ip),
-    }
-}
-
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -154,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn the_own_address_is_this_machine_and_a_neighbour_is_not() {
+        let now = Instant::now();
+        let mut door = Door::new(now, 1);
+        let limits =
+            Limits { peers_per_ip_max: 2, handshakes_per_prefix_second: 1_000_000, ..Limits::default() };
+        door.set_own([10, 0, 0, 1].into());
+        assert!((0..100).all(|_| door.handle_arrival(now, addr("10.0.0.1:1"), &limits)));
+        door.handle_leave(addr("10.0.0.1:1"));
+        let n = (0..100).filter(|_| door.handle_arrival(now, addr("10.0.0.2:1"), &limits)).count();
+        assert_eq!(n, 2);
+        door.set_own([0, 0, 0, 0].into());
+        let n = (0..100).filter(|_| door.handle_arrival(now, addr("10.0.0.1:1"), &limits)).count();
+        assert_eq!(n, 2, "a wildcard is nobody's address");
+    }
+
+    #[test]
     fn loopback_is_never_limited() {
         let now = Instant::now();
         let mut door = Door::new(now, 1);
@@ -163,16 +173,21 @@ mod tests {
 
     #[test]
     fn plain_websocket_is_for_this_machine_unless_said_otherwise() {
-        use PlainWebSocket::{Anybody, Loopback, Private};
+        use crate::limits::PlainWebSocket::{Anybody, Loopback, Private};
         for (policy, from, expected) in [
             (Loopback, "127.0.0.1:1", true),
             (Loopback, "192.168.1.2:1", false),
             (Private, "192.168.1.2:1", true),
             (Private, "[fe80::1]:1", true),
+            (Private, "[fd00::1]:1", true),
+            (Private, "[::ffff:10.0.0.1]:1", true),
             (Private, "203.0.113.1:1", false),
+            (Private, "[::ffff:203.0.113.1]:1", false),
+            (Private, "172.32.0.1:1", false),
+            (Private, "[2001:db8::1]:1", false),
             (Anybody, "203.0.113.1:1", true),
         ] {
-            assert_eq!(allows_plain(policy, addr(from)), expected, "{policy:?} {from}");
+            assert_eq!(policy.allows(addr(from).ip()), expected, "{policy:?} {from}");
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Every number a stranger can push against.
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Payload of one frame datagram: what every path carries, minus QUIC's own bytes, rounded down.
@@ -21,6 +22,27 @@ pub enum PlainWebSocket {
     Private,
     /// Anybody: only behind a proxy that ends TLS.
     Anybody,
+}
+
+impl PlainWebSocket {
+    /// Whether somebody at this address may.
+    pub fn allows(self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        match self {
+            Self::Anybody => true,
+            Self::Loopback => ip.is_loopback(),
+            Self::Private => ip.is_loopback() || is_private(ip),
+        }
+    }
+}
+
+/// Whether an address is of a private network or of one cable: such packets do not cross the internet. Source: RFC 1918
+/// section 3, RFC 3927, RFC 4193 section 3.1, RFC 4291 section 2.5.6.
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
 }
 
 /// What a peer may cost before and after it is let in.

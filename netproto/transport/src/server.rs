@@ -104,6 +104,8 @@ impl Server {
         poll.registry().register(&mut sockets.tcp, TCP, Interest::READABLE).map_err(failed)?;
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).map_err(|error| IdentityError::Crypto(error.to_string()))?;
+        let mut door = Door::new(now, u64::from_le_bytes(seed));
+        door.set_own(addr.ip());
         Ok(Self {
             wire_major,
             limits,
@@ -115,7 +117,7 @@ impl Server {
             poll,
             poll_events: Events::with_capacity(1024),
             endpoint: Endpoint::new(endpoint_config, Some(quic), false, None),
-            door: Door::new(now, u64::from_le_bytes(seed)),
+            door,
             strangers: VecDeque::new(),
             waiting: VecDeque::new(),
             at_door: Vec::new(),

@@ -57,7 +57,7 @@ impl Found {
 /// When a process or a client is lost.
 pub(crate) fn measure(n: u32, plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Found> {
     let plan = Plan { n_clients: n + N_THERE, ..*plan };
-    let mut zone = Zone::start((&[arcane.into()], &[]), plan.scenario, plan.n_clients, plan.cores, stop)?;
+    let mut zone = Zone::start((&[arcane.into()], &[]), &plan, stop)?;
     let crowd = Crowd::empty(zone.addr, &plan)?;
     let mut guests = Guests { crowd, stop: stop.clone() };
     guests.crowd.grow(N_THERE as usize, stop)?;

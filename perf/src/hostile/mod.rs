@@ -21,6 +21,7 @@ use anyhow::Context;
 use attacks::amplify::{Weighed, weigh};
 use attacks::{Kind, Tally};
 use bounds::{AMPLIFICATION_MAX, Bound, CPU_RATIO_MAX, GAP_MS_MAX, MEMBER_KIB_MAX, STRANGER_KIB_MAX};
+use engine::Sending;
 use harness::Scenario;
 use jobs::sys::set_affinity;
 use serde::Serialize;
@@ -107,6 +108,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         n_clients: args.clients,
         transport: Transport::Mixed,
         scenario: Scenario::Towns,
+        sending: Sending::EveryTick,
+        packs: false,
         seconds: args.seconds,
         n_turns: args.pairs,
         cores,

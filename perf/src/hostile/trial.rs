@@ -50,7 +50,7 @@ impl Trial {
     pub(crate) fn start(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Self> {
         // Bodies of attackers stay for a while when their connections are gone.
         let flags = ["--players-max".into(), (plan.n_clients + 3_000).to_string().into()];
-        let zone = Zone::start((&[arcane.into()], &flags), plan.scenario, plan.n_clients, plan.cores, stop)?;
+        let zone = Zone::start((&[arcane.into()], &flags), plan, stop)?;
         let crowd = Crowd::connect(zone.addr, plan, stop)?;
         let schedule = Schedule::new(plan.n_clients as usize, scenario::HZ, Instant::now(), stop);
         let guests = Guests { crowd, stop: stop.clone() };

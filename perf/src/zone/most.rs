@@ -183,7 +183,7 @@ fn try_out(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Result<Tri
 }
 
 fn measure(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Trial> {
-    let mut zone = Zone::start((&[arcane.into()], &[]), plan.scenario, plan.n_clients, plan.cores, stop)?;
+    let mut zone = Zone::start((&[arcane.into()], &[]), plan, stop)?;
     let crowd = Crowd::connect(zone.addr, plan, stop)?;
     let mut guests = Guests { crowd, stop: stop.clone() };
     let (payload_bytes, input_bytes) = guests.rehearse(plan)?;

@@ -126,7 +126,9 @@ impl Relay {
 
     fn order(&self, order: Order) {
         // The thread ends with the relay, or with a panic that its join will tell.
-        let _ = self.orders.as_ref().map(|orders| orders.send(order));
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(order);
+        }
     }
 }
 

@@ -25,9 +25,14 @@ const CORPUS_BYTES_MAX: usize = 1 << 20;
 
 fn kept(target: &Target) -> Vec<Vec<u8>> {
     let Ok(dir) = std::fs::read_dir(target.corpus()) else { return Vec::new() };
-    let mut paths: Vec<_> = dir.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = dir
+        .map(|entry| entry.expect("the corpus is in the tree and this name in the table").path())
+        .collect();
     paths.sort();
-    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    paths
+        .iter()
+        .map(|path| std::fs::read(path).expect("the corpus is in the tree and this name in the table"))
+        .collect()
 }
 
 /// Runs an input; a panic says how to see it again.
@@ -35,7 +40,7 @@ fn run(target: &Target, bytes: &[u8]) -> bool {
     catch_unwind(AssertUnwindSafe(|| target.run(bytes))).unwrap_or_else(|_| {
         let name = &target.listed.name;
         let path = std::env::temp_dir().join(format!("{name}-{:08x}", crc(bytes)));
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(&path, bytes).expect("the corpus is in the tree and this name in the table");
         panic!("{name} panics: cargo run -p fuzz-tests -- run {name} {}", path.display());
     })
 }
@@ -47,7 +52,7 @@ fn crc(bytes: &[u8]) -> u64 {
 }
 
 fn bend_and_run(name: &str) {
-    let target = table::find(name).unwrap();
+    let target = table::find(name).expect("the corpus is in the tree and this name in the table");
     let mut good = target.seeds();
     assert!(good.iter().any(|seed| run(&target, seed)), "{name}: no good input gets past the header");
     good.extend(kept(&target));

@@ -20,6 +20,8 @@ const P95_MAX: Duration = Duration::from_millis(400);
 const GAP_MAX: Duration = Duration::from_secs(2);
 /// Enough to speak of a p95.
 const SNAPSHOTS_MIN: usize = 30;
+/// Ticks from one snapshot to the next at most, for somebody who walks: 100 ms of the world.
+const TICKS_BETWEEN_MAX: u32 = 2;
 const APPLIED_MAX: Duration = Duration::from_secs(20);
 
 /// A client on a thread of its own, playing until it is asked how it was.
@@ -34,6 +36,7 @@ pub struct Honest {
 struct Seen {
     n_applied: Arc<AtomicUsize>,
     applied: Vec<Instant>,
+    ticks: Vec<u32>,
     trouble: Vec<String>,
 }
 
@@ -77,7 +80,26 @@ impl Honest {
     /// # Panics
     /// If the connection was lost or refused, or snapshots came late.
     pub fn leave_unharmed(self) {
-        self.wait_applied(SNAPSHOTS_MIN);
+        self.leave();
+    }
+
+    /// The same; says how many of the world's ticks lay between two snapshots at most.
+    ///
+    /// # Errors
+    /// When a snapshot was left out.
+    ///
+    /// # Panics
+    /// As [`Honest::leave_unharmed`].
+    pub fn leave_without_gap(self) -> Result<(), String> {
+        // What came at the very beginning is about the join.
+        let ticks = self.leave().ticks;
+        let longest = ticks[2..].windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).max();
+        let is_even = longest.is_some_and(|longest| longest <= TICKS_BETWEEN_MAX);
+        if is_even { Ok(()) } else { Err(format!("{longest:?} ticks between two snapshots")) }
+    }
+
+    fn leave(self) -> Seen {
+        self.wait_applied(self.n_applied.load(Ordering::Relaxed) + SNAPSHOTS_MIN);
         self.stop.store(true, Ordering::Relaxed);
         let seen = self.thread.join().expect("the honest client does not panic");
         assert!(seen.trouble.is_empty(), "the honest client had trouble: {:?}", seen.trouble);
@@ -86,6 +108,7 @@ impl Honest {
         gaps.sort_unstable();
         let (p95, max) = (gaps[gaps.len() * 95 / 100], gaps[gaps.len() - 1]);
         assert!(p95 <= P95_MAX && max <= GAP_MAX, "snapshots came late: p95 {p95:?}, longest gap {max:?}");
+        seen
     }
 }
 
@@ -102,7 +125,8 @@ impl Player for Seen {
 
     fn event(&mut self, _at: usize, _session: &Session, event: Event) {
         match event {
-            Event::Applied(_) => {
+            Event::Applied(applied) => {
+                self.ticks.push(applied.tick);
                 self.applied.push(Instant::now());
                 self.n_applied.store(self.applied.len(), Ordering::Relaxed);
             }

@@ -1,5 +1,6 @@
 //! A running `arcane zone`, on free ports and in a directory of its own.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -76,9 +77,22 @@ impl Zone {
     /// As [`Zone::start_with`].
     #[must_use]
     pub fn start_planted(stage: &str, flags: &[&str]) -> Self {
+        Self::start_with_fault(("PLANTED_STAGE", stage.as_ref()), flags)
+    }
+
+    /// Starts a small zone of the build that panics where the file says, once it is there; see `zone::planted`.
+    ///
+    /// # Panics
+    /// As [`Zone::start_with`].
+    #[must_use]
+    pub fn start_panicking(file: &Path, flags: &[&str]) -> Self {
+        Self::start_with_fault(("PLANTED_PANIC", file.as_os_str()), flags)
+    }
+
+    fn start_with_fault((name, value): (&str, &OsStr), flags: &[&str]) -> Self {
         let dir = TempDir::new().expect("a directory for a test");
         let mut command = command_of(&binary::planted(), dir.path());
-        command.env("PLANTED_STAGE", stage);
+        command.env(name, value);
         Self::start_in(dir, command, flags)
     }
 

@@ -4,7 +4,7 @@
 
 use crate::Exit;
 use anyhow::Context as _;
-use bot::{BotsConfig, Mix, Progress, Report};
+use bot::{BotsConfig, JoinCode, Mix, Progress, Report};
 use clap::{Parser, ValueEnum};
 use jobs::CoreList;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -24,8 +24,11 @@ const QUIET: Duration = Duration::from_secs(5);
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
     /// The zone: address and port, such as 127.0.0.1:8080.
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    to: SocketAddr,
+    #[arg(long, value_name = "ADDR", value_parser = address, required_unless_present = "join")]
+    to: Option<SocketAddr>,
+    /// The zone: the join code that `arcane up --lan` prints; instead of --to and --pin.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["to", "pin"])]
+    join: Option<JoinCode>,
     /// How many bots.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     n: u32,
@@ -81,6 +84,16 @@ enum Transport {
 #[derive(Clone, Copy, Debug)]
 struct Pin([u8; 32]);
 
+impl Args {
+    fn addr(&self) -> SocketAddr {
+        self.join.map(|code| code.addr).or(self.to).expect("clap wants one of the two")
+    }
+
+    fn pin(&self) -> Option<[u8; 32]> {
+        self.join.map(|code| code.pin()).or(self.pin.map(|pin| pin.0))
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(mistake) = mistake(args) {
@@ -115,7 +128,7 @@ fn config(args: &Args) -> BotsConfig {
     };
     BotsConfig {
         mix,
-        pin: args.pin.map(|pin| pin.0),
+        pin: args.pin(),
         connect_over: args.seconds_to_connect,
         patience: Some(args.patience),
         window: args.window,
@@ -126,7 +139,7 @@ fn config(args: &Args) -> BotsConfig {
         pack: args.pack,
         lose: args.lose,
         tape: args.record_session.as_ref().map(|_| label(args)),
-        ..BotsConfig::new(args.to, args.n as usize)
+        ..BotsConfig::new(args.addr(), args.n as usize)
     }
 }
 
@@ -138,10 +151,11 @@ fn label(args: &Args) -> String {
 
 /// What is wrong with the arguments together, if something is.
 fn mistake(args: &Args) -> Option<String> {
+    let addr = args.addr();
     let needs_pin =
-        !matches!(args.transport, Transport::Websocket) && !args.to.ip().to_canonical().is_loopback();
-    if needs_pin && args.pin.is_none() {
-        return Some(format!("{} is not this machine: give --pin, the zone prints it at start", args.to));
+        !matches!(args.transport, Transport::Websocket) && !addr.ip().to_canonical().is_loopback();
+    if needs_pin && args.pin().is_none() {
+        return Some(format!("{addr} is not this machine: give --pin, the zone prints it at start"));
     }
     if !(0.0..=1.0).contains(&args.decode_share) {
         return Some(format!("--decode-share {} is not between 0 and 1", args.decode_share));
@@ -303,6 +317,19 @@ mod tests {
     fn a_pin_is_sixty_four_hex_digits_and_nothing_else() {
         assert_eq!(pin(&"0a".repeat(32)).map(|pin| pin.0), Ok([10; 32]));
         assert!(pin("0a").is_err() && pin(&"g0".repeat(32)).is_err() && pin(&"ä".repeat(32)).is_err());
+    }
+
+    #[test]
+    fn a_join_code_says_where_and_whom_and_a_mistyped_one_what_is_wrong() {
+        let code = JoinCode::new(([10, 1, 2, 3], 8080).into(), &[7; 32]).to_string();
+        let args = Args::try_parse_from(["bots", "--join", &code]).unwrap();
+        assert_eq!((args.addr(), mistake(&args)), (([10, 1, 2, 3], 8080).into(), None));
+        assert_eq!(config(&args).pin.map(|pin| pin[..16].to_vec()), Some(vec![7; 16]));
+        let mistyped = code.replacen(&code[6..7], if &code[6..7] == "Z" { "Y" } else { "Z" }, 1);
+        let text = Args::try_parse_from(["bots", "--join", &mistyped]).unwrap_err().to_string();
+        assert!(text.contains("typing mistake"), "{text}");
+        assert!(Args::try_parse_from(["bots", "--join", &code, "--to", "10.1.2.3:8080"]).is_err());
+        assert!(Args::try_parse_from(["bots"]).is_err());
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! Progress goes to stderr, the verdict to stdout. Source: docs/replay.md.
 
+mod crash;
 mod verdict;
 
 use crate::Exit;
 use anyhow::Context as _;
 use clap::Parser;
+use crash::Dump;
 use engine::EntityId;
 use engine::replay::{self, Difference, Piece, ReadError, Reader, Replayer, Tail, TickRecord};
 use rayon::ThreadPool;
@@ -23,8 +25,14 @@ const SHOWN_QUIETLY: Duration = Duration::from_secs(5);
 /// Arguments of `arcanectl replay`.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// What `arcane zone --record FILE` has written.
+    /// What `arcane zone --record FILE` has written; or a crash dump, which is shown.
     file: PathBuf,
+    /// Behind the end of the recording, go on with the ticks of this crash dump up to the one that panicked.
+    #[arg(long, value_name = "DUMP", conflicts_with_all = ["until", "flip"])]
+    crash: Option<PathBuf>,
+    /// With --crash: leave the inputs of this tick out.
+    #[arg(long, value_name = "TICK", requires = "crash")]
+    skip_tick: Option<u32>,
     /// Threads that step the world; what comes out does not depend on it.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -52,13 +60,26 @@ struct Flip {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
+    if args.crash.is_none()
+        && let Some(exit) = crash::show_if_dump(&args.file, args.json)?
+    {
+        return Ok(exit);
+    }
+    let dump = match args.crash.as_ref().map(|path| Dump::read(path)).transpose()? {
+        Some(Err(reason)) => anyhow::bail!("--crash: {reason}"),
+        Some(Ok(dump)) => Some(dump),
+        None => None,
+    };
     let file = File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(usize::from(args.threads))
         .build()
         .context("cannot start the threads")?;
     let mut run = Run::new(args, &pool);
-    let ending = run.play(&mut BufReader::with_capacity(1 << 18, file))?;
+    let mut ending = run.play(&mut BufReader::with_capacity(1 << 18, file))?;
+    if let (Ending::Same(_), Some(dump)) = (&ending, &dump) {
+        ending = crash::live_on(&mut run, dump, args.skip_tick);
+    }
     run.progress.end();
     let verdict = Verdict::new(args, &mut run, &ending);
     if args.json {

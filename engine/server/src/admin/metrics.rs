@@ -207,6 +207,11 @@ impl Board {
             ("arcane_goodbyes_total", "Players who left on purpose", peers.left),
             ("arcane_losses_total", "Connections that ended without a goodbye", peers.lost),
             ("arcane_peer_panics_total", "Events whose handling panicked", peers.panics),
+            (
+                "arcane_client_panics_total",
+                "Players whose snapshot could not be written for a panic",
+                peers.panics_client,
+            ),
         ] {
             page.count(name, help, n);
         }

@@ -150,6 +150,7 @@ fn refused(numbers: &Numbers) -> Value {
         ("datagrams_stray", peers.datagrams_stray),
         ("records_unknown", peers.records_unknown),
         ("panics", peers.panics),
+        ("panics_client", peers.panics_client),
     ] {
         map.insert(name.to_owned(), json!(n));
     }

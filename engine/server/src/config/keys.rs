@@ -51,7 +51,7 @@ pub enum Kind {
 const SEED_MAX: u64 = i64::MAX as u64;
 
 /// Every setting of a zone.
-pub const KEYS: [Key; 14] = [
+pub const KEYS: [Key; 15] = [
     Key {
         name: "zone.seed",
         kind: Kind::Whole { min: 0, max: SEED_MAX, unit: "" },
@@ -105,6 +105,12 @@ pub const KEYS: [Key; 14] = [
         kind: Kind::Address { is_loopback: false },
         default: "127.0.0.1:8080",
         doc: "Where players connect, QUIC on UDP and WebSocket on TCP; port 0 takes a free one",
+    },
+    Key {
+        name: "listen.plain_websocket",
+        kind: Kind::Word(&["loopback", "private", "anybody"]),
+        default: "loopback",
+        doc: "Who may come by WebSocket, which has no TLS here; anybody: only behind a proxy that adds it",
     },
     Key {
         name: "admin.addr",

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use engine::{Drill, Sending};
 use jobs::{CoreList, Level};
+use transport::{PlainWebSocket, is_private};
 
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Setting, Settings, Source};
@@ -23,6 +24,8 @@ pub struct Config {
     pub zone: ZoneSettings,
     /// Where players connect: UDP and TCP.
     pub listen: SocketAddr,
+    /// Who may come by WebSocket, which has no TLS; with it goes who needs no ticket.
+    pub plain_websocket: PlainWebSocket,
     /// Where operators look; loopback only.
     pub admin: SocketAddr,
     /// Keys and other files that outlive the process.
@@ -133,10 +136,12 @@ impl Config {
         if listen == admin && listen.port() != 0 {
             return Err(settings.relation("listen.addr", "admin.addr", "two ports are needed"));
         }
+        let plain_websocket = reach(settings, listen)?;
         let cores = settings.text("cores");
         Ok(Self {
             zone,
             listen,
+            plain_websocket,
             admin,
             data_dir: PathBuf::from(settings.text("data_dir")),
             log_level: settings.text("log.level").to_owned(),
@@ -144,6 +149,28 @@ impl Config {
             cores: (cores != keys::CORES_AUTO).then(|| cores.parse().expect("cores were checked when read")),
         })
     }
+}
+
+/// Who may come in, if that goes with where the zone listens: an address that the internet can reach needs TLS for
+/// WebSocket, which a zone does not have. A wildcard is such an address, for nobody knows what this machine will have.
+fn reach(settings: &Settings, listen: SocketAddr) -> Result<PlainWebSocket, ConfigError> {
+    let reach = match settings.text("listen.plain_websocket") {
+        "anybody" => PlainWebSocket::Anybody,
+        "private" => PlainWebSocket::Private,
+        _ => PlainWebSocket::Loopback,
+    };
+    let ip = listen.ip();
+    let why = if reach.allows(ip) {
+        return Ok(reach);
+    } else if is_private(ip) {
+        "WebSocket has no TLS here, so other machines must not reach it: listen on 127.0.0.1, or let your local \
+         network in with --plain-websocket private (`arcane up --lan` does that and prints a join code)"
+    } else {
+        "WebSocket has no TLS here, so nobody must reach it from the internet: listen on 127.0.0.1, or on one private \
+         address with --plain-websocket private (`arcane up --lan` finds it), or, behind a proxy that adds TLS and \
+         decides who comes in, say --plain-websocket anybody"
+    };
+    Err(settings.relation("listen.addr", "listen.plain_websocket", why))
 }
 
 #[cfg(test)]
@@ -172,5 +199,36 @@ mod tests {
         assert!(text.contains("zone.side_m = 100 (arcane.toml line 2)"), "{text}");
         let text = config("listen.addr = \"127.0.0.1:8082\"").unwrap_err().to_string();
         assert!(text.contains("admin.addr = 127.0.0.1:8082 (the default)"), "{text}");
+    }
+
+    #[test]
+    fn a_zone_without_tls_listens_where_those_it_lets_in_are() {
+        let reach = |addr: &str, who: &str| {
+            config(&format!("listen.addr = {addr:?}\nlisten.plain_websocket = {who:?}"))
+        };
+        for (addr, who) in [
+            ("127.0.0.1:0", "loopback"),
+            ("[::1]:0", "loopback"),
+            ("127.0.0.1:0", "private"),
+            ("10.1.2.3:8080", "private"),
+            ("192.168.0.9:8080", "private"),
+            ("[fd00::1]:8080", "private"),
+            ("0.0.0.0:8080", "anybody"),
+            ("203.0.113.5:8080", "anybody"),
+        ] {
+            assert!(reach(addr, who).is_ok(), "{addr} {who}");
+        }
+        for (addr, who, words) in [
+            ("10.1.2.3:8080", "loopback", "--plain-websocket private (`arcane up --lan`"),
+            ("0.0.0.0:8080", "loopback", "say --plain-websocket anybody"),
+            ("0.0.0.0:8080", "private", "say --plain-websocket anybody"),
+            ("[::]:8080", "private", "say --plain-websocket anybody"),
+            ("203.0.113.5:8080", "loopback", "say --plain-websocket anybody"),
+            ("203.0.113.5:8080", "private", "say --plain-websocket anybody"),
+            ("[2001:db8::1]:8080", "private", "say --plain-websocket anybody"),
+        ] {
+            let text = reach(addr, who).unwrap_err().to_string();
+            assert!(text.contains(words) && text.contains(addr), "{addr} {who}: {text}");
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! The role `up`: a local realm out of processes, with a live status line.
 //!
 //! [`run`] starts a zone and its bots as [`child`] processes ([`spawn`] does the system calls), watches them over
-//! the admin page ([`http`]), and puts both sides' figures together ([`figures`]).
+//! the admin page ([`http`]), and puts both sides' figures together ([`figures`]). [`lan`] finds the address for others on
+//! the local network; [`restarts`] says when a zone that crashed is started again.
 
 mod child;
 mod figures;
 mod http;
+mod lan;
+mod restarts;
 mod spawn;
 
 use std::io::{IsTerminal, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -25,8 +28,12 @@ use crate::signals::Stop;
 use crate::zone::files::{Ready, make_data_dir};
 use child::{Process, Words};
 use figures::{Figures, status_line};
+use lan::Lan;
+use restarts::{Restarts, is_crash};
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// In the data directory.
+const READY_FILE: &str = "ready.json";
 /// A zone makes its key and its world in less.
 const START_MAX: Duration = Duration::from_secs(20);
 /// The bots' connects are spread over this, so that the door is never crowded.
@@ -48,17 +55,18 @@ const PLAYERS_MAX_DEFAULT: u32 = 600;
 /// # Errors
 /// When something cannot be had: the message says what, and how to choose another.
 pub fn run(args: &UpArgs) -> anyhow::Result<ExitCode> {
-    ensure!(
-        !args.lan,
-        "--lan is not there yet: this build lets in only players of this machine, until join codes or tickets tell \
-         others apart"
-    );
     log::start(args.world.log.as_deref().filter(|level| is_level(level)).unwrap_or("warn"));
     let stop = Stop::on_signals().context("cannot listen for signals")?;
     let mut realm = Realm::start(args, &stop)?;
     let outcome = realm.play(args, &stop);
+    let n_crashes = realm.restarts.n;
     let is_well = realm.end();
     let figures = outcome?;
+    if n_crashes > 0 {
+        eprintln!(
+            "The zone crashed {n_crashes} times and was started again; the figures are of its last life."
+        );
+    }
     if args.json {
         eprintln!("{}", figures.summary());
         println!("{}", figures.json());
@@ -73,6 +81,9 @@ fn is_level(level: &str) -> bool {
     ["error", "warn", "info", "debug", "trace"].contains(&level)
 }
 
+/// A zone takes this long to end once it has begun to.
+const DYING_MAX: Duration = Duration::from_secs(2);
+
 /// A zone, its bots, and the way to look at them.
 struct Realm {
     zone: Process,
@@ -80,28 +91,33 @@ struct Realm {
     ready: Ready,
     /// What the zone wants to see before it begins a window.
     token: Token,
+    zone_cores: CoreList,
+    restarts: Restarts,
     line: Line,
     is_well: bool,
 }
 
+/// Where a zone listens, and how often it was started before.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    listen: SocketAddr,
+    admin: SocketAddr,
+    n_restarts: u32,
+}
+
 impl Realm {
     fn start(args: &UpArgs, stop: &Stop) -> anyhow::Result<Self> {
-        let admin_port = admin_port(args.port)?;
-        for (what, port) in [("game", args.port), ("admin page", admin_port)] {
-            check_free(what, port)?;
+        let lan = args.lan.map(Lan::choose).transpose()?;
+        let ip = lan.as_ref().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |lan| lan.chosen);
+        let listen = SocketAddr::new(ip, args.port);
+        let places = Places { listen, admin: loopback(admin_port(args.port)?), n_restarts: 0 };
+        for (what, addr) in [("game", places.listen), ("admin page", places.admin)] {
+            check_free(what, addr)?;
         }
         make_data_dir(&args.data_dir)?;
         let (zone_cores, bot_cores) = cores()?;
-        let ready_file = args.data_dir.join("ready.json");
-        // A note of an earlier realm would be taken for this one's.
-        if let Err(error) = std::fs::remove_file(&ready_file)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(error).with_context(|| format!("cannot remove {}", ready_file.display()));
-        }
-        let command = zone_command(args, admin_port, &zone_cores, &ready_file)?;
-        let mut zone = Process::start("the zone", command, &zone_cores, Words::Shown)?;
-        let ready = wait_ready(&mut zone, &ready_file, stop)?;
+        let mut zone = start_zone(args, places, &zone_cores)?;
+        let ready = wait_ready(&mut zone, &args.data_dir, stop)?;
         let bots = match args.bots {
             0 => None,
             _ => Some(Process::start("the bots", bots_command(args, &ready)?, &bot_cores, Words::Kept)?),
@@ -109,35 +125,39 @@ impl Realm {
         eprintln!("game   {} (QUIC on UDP, WebSocket on TCP)", ready.listen);
         eprintln!("admin  http://{}/", ready.admin);
         eprintln!("pin    {} (SHA-256 of the zone's public key)", ready.pin);
+        if let (Some(lan), Some(code)) = (&lan, &ready.join) {
+            eprintln!("lan    {}", lan.describe());
+            eprintln!("join   {code}");
+            eprintln!("       on another machine of this network: arcanectl bots --n 1 --join {code}");
+        }
         let token = Token::read(&args.data_dir)?;
-        Ok(Self { zone, bots, ready, token, line: Line::new(), is_well: true })
+        let restarts = Restarts::default();
+        Ok(Self { zone, bots, ready, token, zone_cores, restarts, line: Line::new(), is_well: true })
     }
 
     /// Watches the realm until it is over, and returns its figures.
     fn play(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<Figures> {
-        let is_complete = self.wait_for_bots(args.bots, stop)?;
+        let is_complete = self.wait_for_bots(args, stop)?;
         self.post_window()?;
         let begun = Instant::now();
         let is_over = |now: Instant| args.run_for.is_some_and(|run_for| now >= begun + run_for);
         let mut bots_ended = None;
         while is_complete && !stop.is_asked() && !is_over(Instant::now()) && bots_ended.is_none() {
             std::thread::sleep(LOOK_EVERY);
-            self.show()?;
-            self.check_zone()?;
+            self.show(args, stop)?;
             bots_ended = self.bots.as_mut().map(Process::ended).transpose()?.flatten();
         }
-        let status = self.status()?;
+        let status = self.look(args, stop)?;
         self.line.end();
         let report = self.end_bots(args.run_for.is_some() && !stop.is_asked());
         Ok(Figures::new(&status, &report))
     }
 
     /// Waits until every bot plays. `false` if it was told to stop before.
-    fn wait_for_bots(&mut self, n_bots: u32, stop: &Stop) -> anyhow::Result<bool> {
+    fn wait_for_bots(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<bool> {
         let begun = Instant::now();
         while !stop.is_asked() {
-            self.check_zone()?;
-            if self.status()?["attached"].as_u64() >= Some(u64::from(n_bots)) {
+            if self.look(args, stop)?["attached"].as_u64() >= Some(u64::from(args.bots)) {
                 return Ok(true);
             }
             if let Some(bots) = &mut self.bots
@@ -146,7 +166,7 @@ impl Realm {
                 bail!("the bots ended before all were connected ({status}):\n{}", bots.errors().join("\n"));
             }
             ensure!(begun.elapsed() < CONNECT_MAX, "not all bots were connected after {CONNECT_MAX:?}");
-            self.show()?;
+            self.show(args, stop)?;
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(false)
@@ -178,17 +198,56 @@ impl Realm {
         self.is_well
     }
 
-    fn check_zone(&mut self) -> anyhow::Result<()> {
-        if let Some(status) = self.zone.ended()? {
+    /// Sees whether the zone still runs; one that has crashed is started again, where it was.
+    fn tend(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<()> {
+        while let Some(status) = self.zone.ended()? {
             self.is_well = false;
-            bail!("the zone ended on its own ({status})");
+            self.line.end();
+            ensure!(is_crash(status), "the zone ended on its own ({status})");
+            let Some(pause) = self.restarts.handle_crash(Instant::now()) else {
+                bail!(
+                    "the zone crashed again and again ({status}): it is not started any more; its reasons stand above"
+                );
+            };
+            let n_restarts = self.restarts.n;
+            eprintln!(
+                "the zone crashed ({status}), its reason stands above: start {n_restarts} after it in {pause:?}"
+            );
+            sleep_unless(stop, pause)?;
+            let places = Places { listen: self.ready.listen, admin: self.ready.admin, n_restarts };
+            self.zone = start_zone(args, places, &self.zone_cores)?;
+            match wait_ready(&mut self.zone, &args.data_dir, stop) {
+                Ok(ready) => self.ready = ready,
+                // The next round asks how it ended.
+                Err(_) if self.zone.ended()?.is_some() => continue,
+                Err(error) => return Err(error),
+            }
+            self.token = Token::read(&args.data_dir)?;
+            self.post_window()?;
+            eprintln!("the zone is up again, with a new world; whoever played comes back by itself");
         }
         Ok(())
     }
 
-    fn show(&mut self) -> anyhow::Result<()> {
+    /// The zone's status page, of a zone that runs.
+    fn look(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<Value> {
+        loop {
+            self.tend(args, stop)?;
+            match self.status() {
+                Ok(status) => return Ok(status),
+                // It may be about to end: then that is the news, and not that its page is silent.
+                Err(error) => match self.zone.wait(DYING_MAX)? {
+                    Some(_) => {}
+                    None => return Err(error),
+                },
+            }
+        }
+    }
+
+    fn show(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<()> {
+        self.tend(args, stop)?;
         if self.line.is_due() {
-            let status = self.status()?;
+            let status = self.look(args, stop)?;
             self.line.show(&status);
         }
         Ok(())
@@ -208,17 +267,40 @@ impl Realm {
     }
 }
 
+/// Starts a zone. Its note that it is ready is removed before: that of an earlier one would be taken for it.
+fn start_zone(args: &UpArgs, places: Places, cores: &CoreList) -> anyhow::Result<Process> {
+    let ready_file = args.data_dir.join(READY_FILE);
+    if let Err(error) = std::fs::remove_file(&ready_file)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error).with_context(|| format!("cannot remove {}", ready_file.display()));
+    }
+    let command = zone_command(args, places, cores, &ready_file)?;
+    Process::start("the zone", command, cores, Words::Shown)
+}
+
+/// Waits, and looks now and then whether it was told to stop.
+fn sleep_unless(stop: &Stop, pause: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + pause;
+    while Instant::now() < until {
+        ensure!(!stop.is_asked(), "told to stop while the zone was down");
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
+}
+
 fn zone_command(
     args: &UpArgs,
-    admin_port: u16,
+    places: Places,
     cores: &CoreList,
     ready_file: &Path,
 ) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("cannot find our own executable")?);
     command.arg("zone");
     command.args(["--cores", &cores.to_string()]);
-    command.args(["--listen", &loopback(args.port).to_string()]);
-    command.args(["--admin", &loopback(admin_port).to_string()]);
+    command.args(["--listen", &places.listen.to_string()]);
+    command.args(["--admin", &places.admin.to_string()]);
+    command.args(["--plain-websocket", if args.lan.is_some() { "private" } else { "loopback" }]);
     command.arg("--data-dir").arg(&args.data_dir);
     command.arg("--ready-file").arg(ready_file);
     if args.world.players_max.is_none() {
@@ -231,7 +313,7 @@ fn zone_command(
     for (flag, _, value) in args.world.given() {
         command.args([flag, value]);
     }
-    command.args(args.record.given());
+    command.args(args.record.given(places.n_restarts));
     Ok(command)
 }
 
@@ -261,13 +343,13 @@ fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn wait_ready(zone: &mut Process, ready_file: &Path, stop: &Stop) -> anyhow::Result<Ready> {
-    let begun = Instant::now();
+fn wait_ready(zone: &mut Process, data_dir: &Path, stop: &Stop) -> anyhow::Result<Ready> {
+    let (begun, ready_file) = (Instant::now(), data_dir.join(READY_FILE));
     loop {
         if let Some(status) = zone.ended()? {
             bail!("the zone did not start ({status}); its reason stands above");
         }
-        let note = std::fs::read_to_string(ready_file).ok();
+        let note = std::fs::read_to_string(&ready_file).ok();
         if let Some(ready) = note.and_then(|text| serde_json::from_str::<Ready>(&text).ok())
             && http::get(ready.admin, "/healthz").is_ok_and(|answer| answer.status == 200)
         {
@@ -300,8 +382,8 @@ fn admin_port(port: u16) -> anyhow::Result<u16> {
 }
 
 /// The zone would say so too, but in the words of its own flags.
-fn check_free(what: &str, port: u16) -> anyhow::Result<()> {
-    let addr = loopback(port);
+fn check_free(what: &str, addr: SocketAddr) -> anyhow::Result<()> {
+    let port = addr.port();
     let taken = TcpListener::bind(addr).map(drop).and(UdpSocket::bind(addr).map(drop));
     taken.with_context(|| {
         format!("port {port} ({what}) is taken: choose another with --port, or let --port 0 find a free one")
@@ -363,8 +445,8 @@ mod tests {
     fn a_port_that_is_taken_is_named_with_the_way_out() {
         let holder = TcpListener::bind(loopback(0)).unwrap();
         let port = holder.local_addr().unwrap().port();
-        let text = check_free("game", port).unwrap_err().to_string();
+        let text = check_free("game", loopback(port)).unwrap_err().to_string();
         assert!(text.contains(&format!("port {port} (game)")) && text.contains("--port 0"), "{text}");
-        check_free("game", 0).unwrap();
+        check_free("game", loopback(0)).unwrap();
     }
 }

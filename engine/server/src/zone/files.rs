@@ -75,6 +75,9 @@ pub struct Ready {
     pub admin: SocketAddr,
     /// SHA-256 of the public key, in hexadecimal.
     pub pin: String,
+    /// What players of private networks come in with, if they may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<String>,
     /// Process id.
     pub pid: u32,
 }

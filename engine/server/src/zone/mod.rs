@@ -2,9 +2,11 @@
 //!
 //! [`Zone::tick`] is the loop's body in one breath: receive, tick, send. [`peers`] knows who is who with the
 //! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when, [`governor`] how much detail there is time
-//! for, [`budgeter`] how much each client's path bears; [`files`] is what stays on disk, [`dumps`] the histograms among it.
+//! for, [`budgeter`] how much each client's path bears; [`files`] is what stays on disk, [`dumps`] the histograms among it,
+//! [`crash`] what is left of a tick that panicked.
 
 pub mod budgeter;
+pub mod crash;
 pub mod dumps;
 pub mod files;
 pub mod governor;
@@ -16,6 +18,7 @@ pub mod record;
 pub mod schedule;
 pub mod tokens;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,20 +27,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use engine::{Content, Input, World, ZoneConfig, layout};
+use engine::replay::Crash;
+use engine::{Content, DurableId, Fact, FactBody, Input, Stage, World, ZoneConfig, layout};
 use jobs::strain::own_ns;
 use jobs::{CoreGroup, CoreList, Meter, Timed, Watch};
-use transport::{Event, Limits, PeerId, Server, ServerConfig};
+use transport::{Event, JoinCode, Limits, PeerId, PlainWebSocket, Server, ServerConfig};
 
 use crate::admin::board::{Numbers, TickReport};
 use crate::admin::easel::Easel;
 use crate::admin::guard::Token;
 use crate::admin::{self, Reporter};
 use crate::allocator::{self, Allocations};
+use crate::cli::EXIT_PANICKED;
 use crate::config::{Config, ConfigError, Settings, Spawn, ZoneSettings};
 use crate::log;
 use crate::signals::Stop;
 use budgeter::{Budgeter, Report};
+use crash::LastTicks;
 use files::Ready;
 use governor::{Governor, Ladder, Spent};
 use greeting::Greeting;
@@ -67,6 +73,10 @@ pub struct Zone {
     budgeter: Budgeter,
     inputs: Vec<Input>,
     recorder: Recorder,
+    /// Inputs of the ticks before this one.
+    last_ticks: LastTicks,
+    /// The phase under way, if it is one.
+    under_way: Option<Stage>,
     /// The tick under way, for whoever logs a panic.
     tick_shown: Arc<AtomicU32>,
     is_draining: bool,
@@ -120,6 +130,8 @@ pub fn run(
     let ready = Ready {
         listen: zone.server.local_addr(),
         admin: admin_addr,
+        join: (config.plain_websocket == PlainWebSocket::Private)
+            .then(|| JoinCode::new(zone.server.local_addr(), &zone.server.spki_pin()).to_string()),
         pin: zone.server.spki_pin().iter().map(|byte| format!("{byte:02x}")).collect(),
         pid: std::process::id(),
     };
@@ -127,18 +139,26 @@ pub fn run(
         ready.write(path)?;
     }
     tracing::info!(listen = %ready.listen, admin = %ready.admin, pin = ready.pin, %cores, "the zone is up");
-    if !ready.listen.ip().to_canonical().is_loopback() {
-        tracing::warn!(
+    match (&ready.join, config.plain_websocket) {
+        (Some(code), _) => {
+            tracing::info!(code, "players of private networks may come in with this join code");
+        }
+        (None, PlainWebSocket::Anybody) => tracing::warn!(
             listen = %ready.listen,
-            "others can reach this address, but without tickets only players of this machine may come in"
-        );
+            "whoever reaches this address by WebSocket may play: it must be a proxy that adds TLS and decides who comes in"
+        ),
+        _ => {}
     }
     let period = Duration::from_secs(1) / rate;
     let (mut watch, intervals) = Watch::new(config.histograms.level(), period, || Meter::of(&group));
     let dumps = dumps::start(intervals, reporter.clone(), config.histograms, &config.data_dir)?;
-    zone.run(&group, (&reporter, &easel), &mut watch, &stop);
+    let ended = zone.run(&group, (&reporter, &easel), &mut watch, &stop);
     drop(watch);
     dumps.wait();
+    if let Err(crash) = ended {
+        zone.bury(&crash, &config.data_dir);
+        return Ok(ExitCode::from(EXIT_PANICKED));
+    }
     tracing::info!(tick = zone.world.now(), "the zone has drained");
     Ok(ExitCode::SUCCESS)
 }
@@ -171,8 +191,11 @@ fn world_config(zone: &ZoneSettings) -> ZoneConfig {
 
 impl Zone {
     fn open(config: &Config, settings: &Settings, begin: &BeginFlags) -> anyhow::Result<Self> {
-        let limits =
-            Limits { peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS, ..Limits::default() };
+        let limits = Limits {
+            peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS,
+            plain_websocket: config.plain_websocket,
+            ..Limits::default()
+        };
         let server = ServerConfig {
             addr: config.listen,
             data_dir: config.data_dir.clone(),
@@ -189,6 +212,7 @@ impl Zone {
         let world = World::from_tick(&world_config, Content::standard(rate), begin.behind_tick);
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
+        peers.set_reach(config.plain_websocket);
         let mut inputs = Vec::new();
         match config.zone.spawn {
             Spawn::Middle => {}
@@ -211,24 +235,28 @@ impl Zone {
             budgeter: Budgeter::new(rate),
             inputs,
             recorder,
+            last_ticks: LastTicks::default(),
+            under_way: None,
             tick_shown,
             is_draining: false,
             allocations: Allocations::default(),
         })
     }
 
-    /// Ticks until `stop`, then drains.
+    /// Ticks until `stop`, then drains. A tick that panics ends it at once: what came of it cannot be trusted, so nothing
+    /// of it is sent.
     fn run(
         &mut self,
         group: &CoreGroup,
         (reporter, easel): (&Reporter, &Easel),
         watch: &mut Watch,
         stop: &Stop,
-    ) {
+    ) -> Result<(), Crash> {
         self.schedule = Schedule::new(Instant::now(), self.world.config().ticks_per_second);
         let mut drain_until = None;
         while drain_until.is_none_or(|until| Instant::now() < until) {
-            reporter.send(group.install(|| self.tick(watch)));
+            let ticked = catch_unwind(AssertUnwindSafe(|| group.install(|| self.tick(watch))));
+            reporter.send(ticked.map_err(|said| self.crash(&*said))?);
             let deadline = self.schedule.deadline();
             let door_closes = deadline.checked_sub(DOOR_MARGIN).unwrap_or(deadline);
             easel.paint(&self.world, &self.server, door_closes);
@@ -245,6 +273,30 @@ impl Zone {
         self.server.shutdown(Instant::now(), "the zone is shutting down");
         self.server.serve_door(Instant::now() + GOODBYE);
         self.recorder.end();
+        Ok(())
+    }
+
+    fn crash(&self, said: &(dyn Any + Send)) -> Crash {
+        let tick = self.tick_shown.load(Ordering::Relaxed);
+        Crash { tick, stage: self.under_way, message: crash::message(said) }
+    }
+
+    /// What is left to do for a tick that panicked: the recording ends whole with the tick before, and what the tick was
+    /// made of goes to a file. Says so in one line.
+    fn bury(&mut self, crash: &Crash, data_dir: &Path) {
+        self.recorder.end();
+        let (tick, place, message) = (crash.tick, crash.place(), &crash.message);
+        let recorded = self.recorder.recorded.ticks;
+        match self.last_ticks.dump(crash, &self.world, &self.inputs, data_dir) {
+            Ok(file) => tracing::error!(
+                tick, place, message, recorded, dump = %file.display(),
+                "a tick panicked: the zone ends; see \"After a crash\" in docs/OPERATIONS.md"
+            ),
+            Err(error) => tracing::error!(
+                tick, place, message, recorded, %error,
+                "a tick panicked: the zone ends, and its last inputs could not be written"
+            ),
+        }
     }
 
     /// One tick: receive, tick, send.
@@ -255,18 +307,22 @@ impl Zone {
         self.tick_shown.store(tick, Ordering::Relaxed);
         let mut frame = watch.begin();
         let burden = planted::Burden::begin();
+        planted::break_client(&mut self.world);
         let behind = self.schedule.behind(begun);
         self.server.receive(begun);
         self.take_events(begun);
         frame.skip();
+        let under_way = &mut self.under_way;
+        *under_way = Stage::ALL.first().copied();
         engine::tick_timed(&mut self.world, &self.inputs, |stage| {
             planted::stall(stage);
             frame.end_stage(stage as usize);
+            *under_way = Stage::ALL.get(stage as usize + 1).copied();
         });
         self.deliver();
         self.server.flush(Instant::now());
         self.recorder.handle_tick(&self.world, &self.inputs);
-        self.inputs.clear();
+        self.last_ticks.keep(tick, &mut self.inputs);
         self.survey();
         burden.carry(tick);
         let timed = watch.end(&frame);
@@ -336,9 +392,15 @@ impl Zone {
             let clock = (&self.schedule, self.world.now());
             // One peer's bytes must never end the zone: the peer goes, the panic is logged with its tick.
             let handled = catch_unwind(AssertUnwindSafe(|| {
-                self.peers.handle_event(now, event, clock, &mut self.inputs);
+                planted::trip(&event);
+                self.peers.handle_event(now, &event, clock, &mut self.inputs);
             }));
             if handled.is_err() {
+                tracing::error!(
+                    ?peer,
+                    said = crash::shown(&event),
+                    "reading a peer's bytes panicked; peer closed"
+                );
                 self.peers.handle_panic(peer, &mut self.inputs);
             }
             self.act();
@@ -352,6 +414,7 @@ impl Zone {
     /// From what the world says to the sockets.
     fn deliver(&mut self) {
         for fact in self.world.facts() {
+            self.log_failed(fact);
             self.peers.handle_fact(fact, self.world.now());
         }
         self.act();
@@ -359,6 +422,19 @@ impl Zone {
             if let Some(peer) = self.peers.peer_of(player) {
                 self.server.send_frame(peer, frame);
             }
+        }
+    }
+
+    fn log_failed(&self, fact: &Fact) {
+        if fact.body == FactBody::Failed {
+            let DurableId { low, high } = fact.player;
+            let (tick, peer) = (self.world.now(), self.peers.peer_of(fact.player));
+            tracing::error!(
+                tick,
+                ?peer,
+                player = format!("{high:08x}{low:08x}"),
+                "writing a snapshot panicked; peer closed"
+            );
         }
     }
 
@@ -415,7 +491,7 @@ fn peer_of(event: &Event) -> PeerId {
 
 #[cfg(test)]
 mod tests {
-    use engine::Stage;
+    use super::Stage;
 
     #[test]
     fn the_engine_and_the_histograms_agree_on_the_stages() {

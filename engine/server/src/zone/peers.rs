@@ -14,7 +14,7 @@ use netproto::input::InputPacket;
 use netproto::peer::{IN_FLIGHT_DATAGRAMS, IN_FLIGHT_STREAM};
 use netproto::version::{self, Refused};
 use netproto::{Hello, Notice, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord};
-use transport::{CloseCode, Event, Link, PeerId};
+use transport::{CloseCode, Event, Link, PeerId, PlainWebSocket};
 
 use super::budgeter::Probe;
 use super::greeting::Greeting;
@@ -94,6 +94,8 @@ pub struct PeerCounts {
     pub records_unknown: u64,
     /// Events whose handling panicked.
     pub panics: u64,
+    /// Players whose snapshot could not be written, for a panic.
+    pub panics_client: u64,
 }
 
 /// Somebody who said hello.
@@ -146,6 +148,8 @@ pub struct Peers {
     layout: Option<(Layout, u64, i32)>,
     /// The last two records about how long ticks take, for those who come: one that holds, one that may be to come.
     paces: [Vec<u8>; 2],
+    /// Who comes in without a ticket.
+    reach: PlainWebSocket,
     is_draining: bool,
     acts: VecDeque<Act>,
     counts: PeerCounts,
@@ -166,10 +170,17 @@ impl Peers {
             n_ids: 0,
             layout: None,
             paces: [Vec::new(), Vec::new()],
+            reach: PlainWebSocket::Loopback,
             is_draining: false,
             acts: VecDeque::new(),
             counts: PeerCounts::default(),
         }
+    }
+
+    /// From now on these need no ticket. By QUIC `Anybody` is nobody but this machine: what stands in front of a zone and
+    /// decides who comes in speaks WebSocket.
+    pub fn set_reach(&mut self, reach: PlainWebSocket) {
+        self.reach = reach;
     }
 
     /// From now on new players begin where this layout says, in a square with this side.
@@ -181,20 +192,21 @@ impl Peers {
     pub fn handle_event(
         &mut self,
         now: Instant,
-        event: Event,
+        event: &Event,
         clock: (&Schedule, u32),
         inputs: &mut Vec<Input>,
     ) {
         match event {
             Event::Hello { peer, link, addr, bytes } => {
-                self.handle_hello(now, Stranger { peer, link, addr }, &bytes, inputs);
+                let stranger = Stranger { peer: *peer, link: *link, addr: *addr };
+                self.handle_hello(now, stranger, bytes, inputs);
             }
-            Event::Record { peer, bytes } => self.handle_record(peer, &bytes, inputs),
+            Event::Record { peer, bytes } => self.handle_record(*peer, bytes, inputs),
             Event::Datagram { peer, bytes, arrived } => {
-                self.handle_datagram(peer, &bytes, arrived, clock, inputs);
+                self.handle_datagram(*peer, bytes, *arrived, clock, inputs);
             }
             Event::Closed { peer, .. } => {
-                if let Some(row) = self.remove(peer) {
+                if let Some(row) = self.remove(*peer) {
                     self.counts.lost += 1;
                     inputs.push(row.farewell());
                 }
@@ -204,7 +216,7 @@ impl Peers {
 
     fn handle_hello(&mut self, now: Instant, stranger: Stranger, bytes: &[u8], inputs: &mut Vec<Input>) {
         let Stranger { peer: id, link, .. } = stranger;
-        let (hello, known) = match self.judge(stranger.addr, bytes) {
+        let (hello, known) = match self.judge(&stranger, bytes) {
             Ok(judged) => judged,
             Err(Refused { reason, text }) => return self.refuse(id, reason, &text),
         };
@@ -240,7 +252,7 @@ impl Peers {
     }
 
     /// Whether a stranger may come in, and which known player it is.
-    fn judge(&self, addr: SocketAddr, bytes: &[u8]) -> Result<(Hello, Option<Player>), Refused> {
+    fn judge(&self, stranger: &Stranger, bytes: &[u8]) -> Result<(Hello, Option<Player>), Refused> {
         let no = |reason, text: &str| Err(Refused { reason, text: text.to_owned() });
         let hello = version::judge(bytes)?;
         if self.is_draining {
@@ -249,8 +261,14 @@ impl Peers {
         if hello.ticket.iter().any(|byte| *byte != 0) {
             return no(Refusal::Ticket, "this zone takes no tickets yet: send 64 zero bytes");
         }
-        if !addr.ip().to_canonical().is_loopback() {
-            return no(Refusal::Ticket, "without a ticket only players of this machine may come in");
+        let reach = match (self.reach, stranger.link) {
+            (PlainWebSocket::Anybody, Link::Quic) => PlainWebSocket::Loopback,
+            (reach, _) => reach,
+        };
+        if !reach.allows(stranger.addr.ip()) {
+            let from = if reach == PlainWebSocket::Private { "private networks" } else { "this machine" };
+            let text = format!("without a ticket only players of {from} may come in");
+            return Err(Refused { reason: Refusal::Ticket, text });
         }
         let known = self.tokens.player(&hello.resume_token);
         if known.is_none() && self.tokens.n_players() >= self.n_players_max {
@@ -355,6 +373,18 @@ impl Peers {
                 let Some(peer) = self.by_player.get(&player).copied() else { return };
                 let record = path_record(path);
                 self.acts.push_back(Act::Record { peer, record });
+            }
+            FactBody::Failed => {
+                // The body waits, and the token stays good: whoever comes back begins with an empty view.
+                self.counts.panics_client += 1;
+                if let Some(peer) = self.by_player.get(&player).copied() {
+                    self.remove(peer);
+                    self.refuse(
+                        peer,
+                        Refusal::ServerError,
+                        "the zone failed to write your snapshot; it is logged",
+                    );
+                }
             }
             FactBody::Left => {
                 self.tokens.forget(player);

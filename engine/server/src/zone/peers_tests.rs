@@ -27,7 +27,7 @@ impl Border {
 
     fn event(&mut self, event: Event) -> Vec<Act> {
         let schedule = Schedule::new(self.now, 20);
-        self.peers.handle_event(self.now, event, (&schedule, 10), &mut self.inputs);
+        self.peers.handle_event(self.now, &event, (&schedule, 10), &mut self.inputs);
         self.acts()
     }
 
@@ -347,4 +347,49 @@ fn a_panic_over_ones_bytes_ends_that_connection_only() {
     border.peers.handle_panic(peer(0), &mut border.inputs);
     assert_eq!(refusals(&border.acts()), [(peer(0), Refusal::ServerError)]);
     assert_eq!(border.peers.n_by_link(), [1, 0]);
+}
+
+#[test]
+fn who_needs_no_ticket_is_said_by_the_reach_of_the_zone() {
+    use PlainWebSocket::{Anybody, Loopback, Private};
+    let addrs = ["127.0.0.1:5", "192.168.1.2:5", "[fe80::7]:5", "[::ffff:10.0.0.9]:5", "203.0.113.2:5"];
+    for (reach, link, come_in) in [
+        (Loopback, Link::Quic, [true, false, false, false, false]),
+        (Loopback, Link::WebSocket, [true, false, false, false, false]),
+        (Private, Link::Quic, [true, true, true, true, false]),
+        (Private, Link::WebSocket, [true, true, true, true, false]),
+        (Anybody, Link::Quic, [true, false, false, false, false]),
+        (Anybody, Link::WebSocket, [true; 5]),
+    ] {
+        let mut border = Border::new(10);
+        border.peers.set_reach(reach);
+        let mut bytes = Vec::new();
+        version::hello("test").encode(&mut bytes);
+        let come = addrs.map(|addr| {
+            let addr = addr.parse().unwrap();
+            let peer = peer(0);
+            let acts = border.event(Event::Hello { peer, link, addr, bytes: bytes.as_slice().into() });
+            let refused = refusals(&acts);
+            assert!(
+                refused
+                    .iter()
+                    .all(|(_, reason)| matches!(reason, Refusal::Ticket | Refusal::ResumedElsewhere))
+            );
+            acts.contains(&Act::Admit { peer })
+        });
+        assert_eq!(come, come_in, "{reach:?} {link:?}");
+    }
+}
+
+#[test]
+fn a_client_that_cannot_be_served_is_closed_with_a_reason_and_may_come_back() {
+    let mut border = Border::new(10);
+    border.hello(peer(0), [0; 32]);
+    let (player, token, _) = border.joined(false);
+    border.peers.handle_fact(&Fact { player, body: FactBody::Failed }, 12);
+    let acts = border.acts();
+    assert_eq!(refusals(&acts), [(peer(0), Refusal::ServerError)]);
+    assert_eq!((border.peers.counts().panics_client, border.peers.peer_of(player)), (1, None));
+    assert_eq!(border.hello(peer(1), token), [Act::Admit { peer: peer(1) }]);
+    assert_eq!(border.joined(true).0, player);
 }

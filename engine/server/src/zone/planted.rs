@@ -5,17 +5,29 @@
 //! - A machine that is slower: `PLANTED_SLOWNESS` names a file with a number in it. A tick then works as many times
 //!   as long as it did, in hundredths, so that everything that is left out saves as many times as much.
 //!
+//! - A panic: `PLANTED_PANIC` names a file. Once it is there it says where, and is removed: `step 3b.` at the end of that
+//!   stage, `client 5` while the player with that low half of an id is served, `bytes` when the next record of a peer is read.
+//!
 //! Source: docs/OPERATIONS.md "Histograms", "Load shedding".
 
-use engine::Stage;
+use engine::{Stage, World};
+use transport::Event;
 
 #[cfg(not(feature = "planted"))]
 mod nothing {
-    use super::Stage;
+    use super::{Event, Stage, World};
 
     /// Nothing.
     #[inline(always)]
     pub(crate) fn stall(_stage: Stage) {}
+
+    /// Nothing.
+    #[inline(always)]
+    pub(crate) fn break_client(_world: &mut World) {}
+
+    /// Nothing.
+    #[inline(always)]
+    pub(crate) fn trip(_event: &Event) {}
 
     /// Nothing.
     pub(crate) struct Burden;
@@ -34,11 +46,12 @@ mod nothing {
 }
 
 #[cfg(not(feature = "planted"))]
-pub(super) use nothing::{Burden, stall};
+pub(super) use nothing::{Burden, break_client, stall, trip};
 
 #[cfg(feature = "planted")]
 mod something {
-    use super::Stage;
+    use super::{Event, Stage, World};
+    use engine::DurableId;
     use std::ffi::OsString;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,15 +73,55 @@ mod something {
         static PLANTED: OnceLock<Option<Stage>> = OnceLock::new();
         let planted = PLANTED.get_or_init(|| {
             let Ok(name) = std::env::var("PLANTED_STAGE") else {
-                assert!(std::env::var_os("PLANTED_SLOWNESS").is_some(), "nothing is planted");
+                let is_planted = |name: &&str| std::env::var_os(name).is_some();
+                let others = ["PLANTED_SLOWNESS", "PLANTED_PANIC"];
+                assert!(others.iter().any(is_planted), "nothing is planted");
                 return None;
             };
             let stage = Stage::ALL.into_iter().find(|stage| stage.name() == name);
             Some(stage.unwrap_or_else(|| panic!("PLANTED_STAGE={name:?} is no stage of the tick")))
         });
+        let name = stage.name();
+        assert!(take(&format!("step {name}.")).is_none(), "planted in stage {name}");
         let begun = Instant::now();
         while Some(stage) == *planted && begun.elapsed() < STALL {
             std::hint::spin_loop();
+        }
+    }
+
+    /// What the file says behind this word; it is removed then.
+    fn take(word: &str) -> Option<String> {
+        static FILE: OnceLock<Option<OsString>> = OnceLock::new();
+        let file = FILE.get_or_init(|| std::env::var_os("PLANTED_PANIC")).as_ref()?;
+        let rest = std::fs::read_to_string(file).ok()?.strip_prefix(word)?.trim().to_owned();
+        std::fs::remove_file(file).expect("the file is ours to remove");
+        Some(rest)
+    }
+
+    /// Breaks what a player's client was told, so that serving it panics in the tick that comes.
+    ///
+    /// # Panics
+    /// If there is no such player.
+    pub(crate) fn break_client(world: &mut World) {
+        // Rows change places then, and the break would show before anybody is served.
+        if (world.now() + 1).is_multiple_of(64) {
+            return;
+        }
+        let Some(low) = take("client") else { return };
+        let low = low.parse().expect("it holds the low half of an id");
+        let high = world.frames().next().expect("somebody plays").0.high;
+        let client = world.client_mut(DurableId { low, high }).expect("the player is there");
+        client.rows.fill(u32::MAX);
+        client.is_due = true;
+    }
+
+    /// Panics when a peer's record is read.
+    ///
+    /// # Panics
+    /// As it says.
+    pub(crate) fn trip(event: &Event) {
+        if let Event::Record { bytes, .. } = event {
+            assert!(take("bytes").is_none(), "planted in the reading of {} bytes", bytes.len());
         }
     }
 
@@ -105,4 +158,4 @@ mod something {
 }
 
 #[cfg(feature = "planted")]
-pub(super) use something::{Burden, stall};
+pub(super) use something::{Burden, break_client, stall, trip};

@@ -42,11 +42,16 @@ pub struct RecordFlags {
 }
 
 impl RecordFlags {
-    /// What was given, as it is given to a zone.
+    /// What was given, as it is given to a zone. One that is started again after a crash lives another day, in a file of
+    /// its own: `day.rec`, `day.rec.1`, `day.rec.2`.
     #[must_use]
-    pub fn given(&self) -> Vec<OsString> {
+    pub fn given(&self, n_restarts: u32) -> Vec<OsString> {
         let Some(path) = &self.record else { return Vec::new() };
-        let mut flags: Vec<OsString> = vec!["--record".into(), path.into()];
+        let mut path = path.clone().into_os_string();
+        if n_restarts > 0 {
+            path.push(format!(".{n_restarts}"));
+        }
+        let mut flags: Vec<OsString> = vec!["--record".into(), path];
         flags.extend(self.record_replace.then(|| "--record-replace".into()));
         flags.extend(["--record-digests".into(), self.record_digests.to_string().into()]);
         flags

@@ -1,6 +1,5 @@
 //! The door's rounds: strangers are let begin, finish, say hello, and are seen off, all between ticks.
 use super::{Server, TCP, UDP};
-use crate::door::allows_plain;
 use crate::lane::{Arrival, Pass};
 use crate::peer::Wire;
 use crate::quic::QuicPeer;
@@ -220,7 +219,7 @@ impl Server {
         let full = self.table.n_peers() >= self.limits.peers_max
             || self.waiting.len() + self.at_door.len() >= self.limits.half_open_max;
         let allowed = !full
-            && allows_plain(self.limits.plain_websocket, addr)
+            && self.limits.plain_websocket.allows(addr.ip())
             && self.door.handle_arrival(self.now, addr, &self.limits);
         if !allowed {
             self.counters.refused += 1;

@@ -50,7 +50,7 @@ pub fn view(bytes: &[u8]) -> bool {
 /// Everything that somebody who draws would ask.
 fn look_at(view: &View, drawn: &mut Interpolator) {
     let now = view.tick();
-    let moment = Moment::to_draw(now, 0.5);
+    let moment = Moment::to_draw(now, 0.5, 20);
     drawn.handle_view(view, moment);
     for slot in 0..SLOTS as u32 {
         for tick in [now, now.wrapping_add(1), now.wrapping_sub(300)] {

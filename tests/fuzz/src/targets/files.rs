@@ -181,6 +181,7 @@ fn good_recording() -> &'static [u8] {
             creatures: 6,
             spawn_radius_mm: 15_000,
             den_radius_mm: 30_000,
+            sending: engine::Sending::News,
         };
         let mut world = World::new(&config, Content::standard(20));
         let (mut bytes, mut outcome) = (Vec::new(), Outcome::default());

@@ -14,6 +14,7 @@ const CONFIG: ZoneConfig = ZoneConfig {
     creatures: 4,
     spawn_radius_mm: 9_000,
     den_radius_mm: 9_000,
+    sending: engine::Sending::News,
 };
 /// A small zone that takes whatever comes.
 pub struct Zone(World);
@@ -51,8 +52,8 @@ pub fn inputs_at(now: u32) -> Vec<Vec<u8>> {
     packet.acks = Acks { seen: now > 2, newest: now.saturating_sub(2) & 0xffff, before: 0x7fff };
     let deed = Deed {
         swing: true,
-        area: now % 5 == 0,
-        shot: now % 3 == 0,
+        area: now.is_multiple_of(5),
+        shot: now.is_multiple_of(3),
         aim: now % 256,
         dash: false,
         reach_64mm: 30,

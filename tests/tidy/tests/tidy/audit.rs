@@ -18,28 +18,30 @@ fn tree_for(test: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     let _not_there_yet = fs::remove_dir_all(&root);
     for dir in ["scripts", "bin", "home"] {
-        fs::create_dir_all(root.join(dir)).unwrap();
+        fs::create_dir_all(root.join(dir)).expect("a fresh directory takes what is put there");
     }
     for path in ["scripts/audit", "scripts/lib.sh", "deny.toml"] {
-        fs::copy(tree::root().join(path), root.join(path)).unwrap();
+        fs::copy(tree::root().join(path), root.join(path))
+            .expect("a fresh directory takes what is put there");
     }
     for (name, text) in [("cargo-deny", STAND_IN), ("cargo", CARGO)] {
         let path = root.join("bin").join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&path, text).expect("a fresh directory takes what is put there");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .expect("a fresh directory takes what is put there");
     }
     root
 }
 
 fn audit(root: &Path, copy: Option<&str>) -> Output {
-    let path = format!("{}:{}", root.join("bin").display(), std::env::var("PATH").unwrap());
+    let path = format!("{}:{}", root.join("bin").display(), std::env::var("PATH").expect("there is a PATH"));
     let mut command = Command::new(root.join("scripts/audit"));
     command.env("PATH", path).env("HOME", root.join("home")).env_remove("CARGO_HOME");
     command.env_remove("ARCANE_ADVISORY_DB");
     if let Some(copy) = copy {
         command.env("ARCANE_ADVISORY_DB", root.join(copy));
     }
-    command.output().unwrap()
+    command.output().expect("the script can be run")
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Args, Difference, Run, Tail, Totals};
 use crate::Exit;
-use engine::replay;
+use engine::replay::{self, Crash};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -15,6 +15,15 @@ pub(super) enum Ending {
     Until,
     /// Something was not.
     Differs(Difference),
+    /// Behind the recording a tick of a crash dump panicked again.
+    Panics(Crash),
+    /// Behind the recording all ticks of a crash dump went well.
+    Survives {
+        /// The one that had panicked.
+        tick: u32,
+        /// The one whose inputs were left out, if one was.
+        skipped: Option<u32>,
+    },
     /// It cannot be read, or not by this build.
     Refused(String),
     /// What was asked for cannot be done.
@@ -62,8 +71,8 @@ impl Verdict {
 
     pub(super) fn exit(&self) -> Exit {
         match self.ending {
-            Ending::Same(_) | Ending::Until => Exit::Ok,
-            Ending::Differs(_) => Exit::CheckFailed,
+            Ending::Same(_) | Ending::Until | Ending::Survives { .. } => Exit::Ok,
+            Ending::Differs(_) | Ending::Panics(_) => Exit::CheckFailed,
             Ending::Refused(_) => Exit::Mismatch,
             Ending::Usage(_) => Exit::Usage,
         }
@@ -78,6 +87,8 @@ impl Verdict {
         let (verdict, reason) = match &self.ending {
             Ending::Same(_) | Ending::Until => ("same", None),
             Ending::Differs(difference) => ("differs", Some(sentence(difference))),
+            Ending::Panics(crash) => ("panics", Some(panicked(crash))),
+            Ending::Survives { .. } => ("survives", None),
             Ending::Refused(reason) => ("refused", Some(reason.clone())),
             Ending::Usage(reason) => ("usage", Some(reason.clone())),
         };
@@ -102,6 +113,13 @@ impl Verdict {
             "ms_per_1000_ticks": self.ms_per_1000(self.totals.all),
             "reason": reason,
         });
+        if let Ending::Panics(crash) = &self.ending {
+            json["panic"] = json!({
+                "tick": crash.tick,
+                "phase": crash.stage.map(engine::Stage::name),
+                "message": crash.message,
+            });
+        }
         if let Ending::Differs(difference) = &self.ending {
             let columns: serde_json::Map<String, Value> =
                 self.columns.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
@@ -141,6 +159,17 @@ impl fmt::Display for Verdict {
                 writeln!(f, "verdict       the same, bit for bit, as far as it was asked for")
             }
             Ending::Differs(difference) => self.fmt_difference(f, difference),
+            Ending::Panics(crash) => writeln!(f, "verdict       panics: {}", panicked(crash)),
+            Ending::Survives { tick, skipped: None } => writeln!(
+                f,
+                "verdict       survives: tick {tick} does not panic here; another build panicked, or it was not of the inputs"
+            ),
+            Ending::Survives { tick, skipped: Some(skipped) } => {
+                writeln!(
+                    f,
+                    "verdict       survives: without the inputs of tick {skipped}, tick {tick} does not panic"
+                )
+            }
             Ending::Refused(_) | Ending::Usage(_) => Ok(()),
         }
     }
@@ -174,7 +203,7 @@ impl Verdict {
     }
 }
 
-fn describe(header: &replay::Header) -> String {
+pub(super) fn describe(header: &replay::Header) -> String {
     let config = &header.config;
     format!(
         "{}, seed {}, {} m, {} ticks per second, {} creatures, at most {} players",
@@ -197,6 +226,10 @@ fn about(tail: Tail) -> Option<String> {
             "torn: the zone was stopped while it wrote; {have} bytes of a block at byte {at} are lost"
         )),
     }
+}
+
+fn panicked(crash: &Crash) -> String {
+    format!("tick {} again, in {}: {}", crash.tick, crash.place(), crash.message)
 }
 
 fn sentence(difference: &Difference) -> String {
