@@ -278,7 +278,7 @@ impl Visit<'_> {
     #[inline(never)]
     fn regular(&self, turn: u32, is_bereft: bool, spared: &mut Spared) -> Option<u32> {
         let shed = self.hall.setting.shed;
-        let every = shed.send_every().max(u32::from(self.client.budget.send_every));
+        let every = self.send_every();
         let is_urgent = is_bereft || self.client.view.owes_own() || self.timeds.is_urgent();
         if is_urgent || turn.is_multiple_of(every) {
             return Some(turn / every);
@@ -289,6 +289,12 @@ impl Visit<'_> {
             spared[rung as usize] += 1;
         }
         None
+    }
+
+    /// Ticks between its regular snapshots: what the zone can do or its path bears, whichever is less.
+    #[inline(always)]
+    fn send_every(&self) -> u32 {
+        self.hall.setting.shed.send_every().max(u32::from(self.client.budget.send_every))
     }
 
     /// Chooses the slots anew, unless it is a turn that can be left out.
@@ -390,7 +396,7 @@ impl Visit<'_> {
         let is_stray = |at: (i32, i32)| (at.0 - own.0).abs().max((at.1 - own.1).abs()) >= REACH_MM;
         plan.unknown &= !beyond(plan.unknown, &is_stray);
         let motion = &mut plan.groups[Motion::GROUP];
-        if shed.holds_far(turn) {
+        if shed.holds_far(turn, self.send_every()) {
             let far = beyond(*motion, &out_of(shed::FAR_MM));
             spared[Rung::Far as usize] += u64::from(far.count_ones());
             *motion &= !far;
@@ -415,18 +421,24 @@ impl Visit<'_> {
         if self.hall.setting.shed.level() > 0 {
             plan = self.hold_back(turn, plan, &mut desk.spared);
         }
+        // What should go now, and finds no room.
+        let mut left = 0;
         if usize::from(self.client.budget.frame_bytes) < FRAME_BYTES_MAX {
+            let wanted = plan;
             plan = self.fit(plan);
+            let groups = wanted.groups.iter().zip(&plan.groups);
+            left = groups.fold(wanted.unknown & !plan.unknown, |left, (wanted, kept)| left | wanted & !kept);
         }
         let consumed = self.player.queue.newest_consumed;
         let is_quiet = plan.is_empty() && !self.timeds.is_due() && consumed == self.client.echoed;
         if is_quiet && tick.wrapping_sub(self.client.sent_at) < QUIET_TICKS_MAX {
+            self.wait(desk);
             return;
         }
         (self.client.sent_at, self.client.echoed) = (tick, consumed);
         let introduced = self.introduced(&plan);
         let news = self.client.view.commit(&plan, introduced);
-        self.note_told(plan.dirty() | plan.emptied | introduced, plan.unknown & !introduced, desk);
+        self.note_told(plan.dirty() | plan.emptied | introduced, left | plan.unknown & !introduced, desk);
         let mut room;
         let timed = if self.timeds.n == 0 {
             &[][..]

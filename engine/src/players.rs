@@ -112,6 +112,8 @@ pub struct Client {
     pub near: u64,
     /// How long other news has waited.
     pub waiting: Waiting,
+    /// Slots whose news found no room in the last snapshot: it goes on in the next one.
+    pub overdue: u64,
 }
 
 // 20,000 clients are visited in every tick: their state is the memory traffic.
@@ -136,6 +138,7 @@ impl Client {
             echoed: 0,
             near: 0,
             waiting: Waiting::default(),
+            overdue: 0,
         }
     }
 

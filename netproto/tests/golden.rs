@@ -60,6 +60,17 @@ fn class(error: DecodeError) -> (&'static str, &'static str) {
     }
 }
 
+/// A value as `Debug` shows it: what the vectors spell out of secrets is not shown. Their bytes are compared all the same.
+fn without_secrets(spelt: &str) -> String {
+    let mut shown = spelt.to_owned();
+    for field in ["ticket: [", "resume_token: ["] {
+        let Some(start) = shown.find(field).map(|at| at + field.len() - 1) else { continue };
+        let end = start + shown[start..].find(']').expect("a list ends");
+        shown.replace_range(start..=end, "..");
+    }
+    shown
+}
+
 /// Holds one vector against what the decoder made of it.
 fn check(vector: &Value, decoded: Decoded) {
     let label = format!("{} {} `{}`", text(vector, "kind"), text(vector, "name"), text(vector, "case"));
@@ -69,7 +80,7 @@ fn check(vector: &Value, decoded: Decoded) {
             panic!("{label} is {debug} and should be refused: {expected}")
         }
         Ok((debug, bytes)) => {
-            assert_eq!(debug, text(vector, "debug"), "{label}");
+            assert_eq!(debug, without_secrets(text(vector, "debug")), "{label}");
             let again = if vector["again"].is_null() { "hex" } else { "again" };
             assert_eq!(bytes, unhex(text(vector, again)), "{label}: encoded again");
         }

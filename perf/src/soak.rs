@@ -7,6 +7,7 @@ use crate::Failure;
 use crate::hostile::attacker::Attacker;
 use crate::machine::{self, Cores, Stop, rss_kib};
 use crate::net::Transport;
+use crate::zone::admin;
 use crate::zone::process::{self, Kind as Build, Zone};
 use crate::zone::runs::Plan;
 use anyhow::Context;
@@ -49,6 +50,8 @@ const GROWTH_MAX: f64 = 0.02;
 const GROWTH_MAX_SHORT: f64 = 0.10;
 const SHORT_MINUTES: u64 = 15;
 const GAP_P99_MS_MAX: f64 = 60.0;
+/// Of those who were cut off, so many come back to their bodies.
+const RESUMED_SHARE_MIN: f64 = 0.9;
 /// Connections come and go between two looks.
 const DESCRIPTORS_SLACK: u64 = 32;
 
@@ -104,6 +107,8 @@ struct Players {
     brains: Vec<Brain>,
     applied_at: Vec<Option<Instant>>,
     gaps: Durations,
+    /// Welcomes to a body that was left behind.
+    n_resumed: u64,
 }
 
 impl Player for Players {
@@ -123,6 +128,7 @@ impl Player for Players {
                     self.gaps.record_ns(now.duration_since(before).as_nanos() as u64);
                 }
             }
+            Event::Welcome { resumed: true, .. } => self.n_resumed += 1,
             // The gap was the player's own doing.
             Event::Lost | Event::Refused { .. } => self.applied_at[at] = None,
             _ => {}
@@ -212,6 +218,14 @@ fn descriptors(pid: u32) -> anyhow::Result<u64> {
     Ok(std::fs::read_dir(format!("/proc/{pid}/fd")).context("the zone has ended")?.count() as u64)
 }
 
+/// Whose turn an act is, and whether that player is cut off or leaves. A round of acts meets everybody once, and the next
+/// round does the other thing to each; both happen to both links, whose places take turns.
+fn act(n_acts: u64, n: u64) -> (usize, bool) {
+    let (round, in_round) = (n_acts / n, n_acts % n);
+    // A prime above every number of players.
+    ((n_acts.wrapping_mul(7_919) % n) as usize, (in_round / 2 + round).is_multiple_of(2))
+}
+
 impl Soak {
     fn new(zone: Zone, n: usize, cores: Cores, stop: Stop) -> anyhow::Result<Self> {
         let crowd = Crowd::new(n.div_ceil(2 * CONNS_PER_SOCKET)).context("cannot open an event queue")?;
@@ -220,6 +234,7 @@ impl Soak {
             brains: (0..n).map(|at| Brain::new(style(at), at as u64)).collect(),
             applied_at: vec![None; n],
             gaps: Durations::new(),
+            n_resumed: 0,
         };
         let churned_at = Instant::now();
         let mut soak = Self { zone, crowd, players, cores, stop, n_born: 0, n_cut: 0, n_acts: 0, churned_at };
@@ -269,9 +284,6 @@ impl Soak {
         self.live(end)?;
         live.sort_unstable();
         let status = self.status()?;
-        let count = |pointer: &str| status.pointer(pointer).and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let panics =
-            count("/refused/panics") + count("/sockets/panics_endpoint") + count("/sockets/closed_internal");
         Ok(Minute {
             minute,
             live_bytes: live[live.len() / 2],
@@ -280,10 +292,10 @@ impl Soak {
             playing: self.crowd.sessions().iter().filter(|session| session.is_playing()).count(),
             gap_p99_ms: self.players.gaps.at_quantile_ns(0.99) as f64 / 1e6,
             joined: self.n_born,
-            resumed: count("/sockets/admitted").saturating_sub(self.n_born),
+            resumed: self.players.n_resumed,
             cut: self.n_cut,
-            panics,
-            late_ticks: count("/total/late"),
+            panics: admin::panics(&status)?,
+            late_ticks: admin::count(&status, "/total/late")?,
         })
     }
 
@@ -305,15 +317,15 @@ impl Soak {
         Ok(())
     }
 
-    /// One act. Places come in an order that meets both links and all players.
+    /// One act, as [`act`] says.
     fn churn(&mut self) {
         self.n_acts += 1;
-        let n = self.players.brains.len() as u64;
-        let at = (self.n_acts.wrapping_mul(7_919) % n) as usize;
+        let n = self.players.brains.len();
+        let (at, is_cut) = act(self.n_acts, n as u64);
         if self.crowd.sessions()[at].is_over() {
             self.replace(at);
         } else if self.crowd.sessions()[at].is_playing() {
-            if self.n_acts.is_multiple_of(2) {
+            if is_cut {
                 self.n_cut += 1;
                 self.crowd.cut(at);
             } else {
@@ -322,7 +334,7 @@ impl Soak {
             }
         }
         // Who left a moment ago is followed by somebody else.
-        let left = (0..n as usize).find(|at| self.crowd.sessions()[*at].is_over());
+        let left = (0..n).find(|at| self.crowd.sessions()[*at].is_over());
         left.into_iter().for_each(|at| self.replace(at));
     }
 
@@ -375,6 +387,9 @@ impl Report {
         if last.panics > 0 {
             missed.push(format!("{} panics", last.panics));
         }
+        if (last.resumed as f64) < last.cut as f64 * RESUMED_SHARE_MIN {
+            missed.push(format!("{} came back of {} who were cut off", last.resumed, last.cut));
+        }
         if last.cut == 0 || last.playing * 100 < self.clients as usize * 95 {
             missed.push(format!("only {} played at the end", last.playing));
         }
@@ -388,7 +403,7 @@ impl Report {
     fn print(&self) {
         for minute in &self.minutes {
             println!(
-                "minute {:3}: {:.2} MB live, {} KiB present, {} descriptors, {} playing, gap p99 {:.1} ms, {} joined, {} cut off, {} late ticks, {} panics",
+                "minute {:3}: {:.2} MB live, {} KiB present, {} descriptors, {} playing, gap p99 {:.1} ms, {} joined, {} cut off, {} came back, {} late ticks, {} panics",
                 minute.minute,
                 minute.live_bytes as f64 / 1e6,
                 minute.rss_kib,
@@ -397,6 +412,7 @@ impl Report {
                 minute.gap_p99_ms,
                 minute.joined,
                 minute.cut,
+                minute.resumed,
                 minute.late_ticks,
                 minute.panics
             );
@@ -409,5 +425,23 @@ impl Report {
             self.descriptors_before,
             self.descriptors_after
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn players_of_both_links_are_cut_off_and_leave_and_so_does_each_in_two_rounds() {
+        for n in [10, 11, 1_000, 1_002, 4_000] {
+            let acts: Vec<(usize, bool)> = (0..2 * n).map(|n_acts| act(n_acts, n)).collect();
+            let soon: BTreeSet<(usize, bool)> =
+                acts[..8].iter().map(|(at, is_cut)| (at % 2, *is_cut)).collect();
+            assert_eq!(soon.len(), 4, "{n} players");
+            let all: BTreeSet<(usize, bool)> = acts.into_iter().collect();
+            assert_eq!(all.len() as u64, 2 * n, "{n} players");
+        }
     }
 }

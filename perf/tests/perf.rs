@@ -254,6 +254,7 @@ fn a_mistake_on_the_command_line_is_named_and_ends_with_2() {
         ("net --payload 1101", "invalid value '1101'"),
         ("zone --workload w1 --overload", "--overload has towns only"),
         ("zone --workload cities", "no workload \"cities\""),
+        ("zone --find-max --send news", "it needs --send every-tick"),
         ("zone --seconds 60", "invalid value '60'"),
         ("zone --send sometimes", "no way of sending \"sometimes\""),
         ("calibrate --rounds 1", "invalid value '1'"),

@@ -100,11 +100,13 @@ impl Visit<'_> {
         let due = client.view.due();
         let is_urgent = is_bereft
             || due & client.near != 0
-            || has_lost && due != 0
+            || has_lost && (due != 0 || self.timeds.is_due())
             || client.view.owes_own()
             || self.player.queue.is_made_up()
             || self.timeds.is_urgent();
-        let is_old = due & client.waiting.since(hold_ticks(setting)) != 0;
+        // What would be too old by the next regular turn goes in this one; what found no room goes on at once.
+        let n_ticks = (hold_ticks(setting) + 1).saturating_sub(self.send_every());
+        let is_old = due & (client.waiting.since(n_ticks) | client.overdue) != 0;
         let is_quiet = setting.now.wrapping_sub(client.sent_at) >= QUIET_TICKS_MAX;
         is_urgent || is_old || is_quiet || due != 0 && is_rare_turn(setting.shed, turn)
     }
@@ -119,14 +121,15 @@ impl Visit<'_> {
         }
     }
 
-    /// News of these slots was told. What did not fit is as old as may be: it goes on in the next tick.
+    /// News of the slots in `told` was told, but for what found no room in those in `left`: that grows older, and goes on
+    /// in the next tick.
     #[inline(always)]
     pub(super) fn note_told(&mut self, told: u64, left: u64, desk: &mut Desk) {
         if self.hall.setting.sending == Sending::EveryTick {
             return;
         }
-        let (near, waiting) = (told & self.client.near, self.client.waiting);
-        let other = told & !near;
+        let (near, waiting) = (told & !left & self.client.near, self.client.waiting);
+        let other = told & !near & !left;
         desk.ages.near += u64::from(near.count_ones());
         let mut older = other.count_ones();
         for (n, mask) in desk.ages.other.iter_mut().zip(waiting.0) {
@@ -135,8 +138,9 @@ impl Visit<'_> {
             older = longer;
         }
         desk.ages.other[WAITS] += u64::from(older);
-        self.client.waiting = Waiting::default();
-        self.client.waiting.0[..hold_ticks(self.hall.setting) as usize].fill(left);
+        desk.ages.near_waits += u64::from((left & self.client.near).count_ones());
+        self.client.waiting.go_on(left);
+        self.client.overdue = left;
     }
 }
 

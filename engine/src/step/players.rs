@@ -147,7 +147,9 @@ impl Run<'_> {
     #[inline(never)]
     fn drill(&mut self, at: usize, drill: Drill, player: &mut Player, setting: &Setting) -> Command {
         let (id, place) = (self.id[at].0, (self.x_mm[at], self.y_mm[at]));
-        if let Some(health) = drill.health(setting, id, setting.content.class.health) {
+        let health = drill.health(setting, id, setting.content.class.health);
+        // Who is dead has none until the return.
+        if let Some(health) = health.filter(|_| player.respawn_at == 0) {
             self.health[at] = health;
             player.own_changed = true;
         }

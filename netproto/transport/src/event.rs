@@ -207,6 +207,8 @@ pub struct PeerStats {
     pub rtt: Duration,
     /// Facts not yet handed to the socket.
     pub queued_bytes: usize,
+    /// Bytes that TCP does not take at the moment; none over QUIC.
+    pub unsent_bytes: usize,
     /// Present address; QUIC peers may move.
     pub addr: SocketAddr,
     /// Packets sent to it, and how many of them were declared lost; on WebSocket segments, and those sent again.

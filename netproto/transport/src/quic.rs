@@ -42,12 +42,17 @@ pub(crate) struct QuicPeer {
     readable: bool,
     /// The last record was written and the stream finished.
     finished: bool,
+    /// The handshake is done, so whoever it is gets what is sent to the address.
+    is_proven: bool,
+    /// Bytes that datagrams may take up in the connection while none waits there.
+    room_when_empty: usize,
     /// Frames handed to the connection, counted round and round.
     n_frames: u32,
 }
 
 impl QuicPeer {
-    pub(crate) fn new(handle: ConnectionHandle, conn: Connection) -> Self {
+    pub(crate) fn new(handle: ConnectionHandle, mut conn: Connection) -> Self {
+        let room_when_empty = conn.datagrams().send_buffer_space();
         Self {
             conn,
             handle,
@@ -56,6 +61,8 @@ impl QuicPeer {
             open: false,
             readable: false,
             finished: false,
+            is_proven: false,
+            room_when_empty,
             n_frames: 0,
         }
     }
@@ -84,6 +91,7 @@ impl QuicPeer {
             link: Link::Quic,
             rtt: self.conn.rtt(),
             queued_bytes: head.records.len(),
+            unsent_bytes: 0,
             addr: self.conn.remote_address(),
             packets_sent: path.sent_packets,
             packets_lost: path.lost_packets,
@@ -114,6 +122,7 @@ impl QuicPeer {
             use quinn_proto::Event as Quic;
             match event {
                 Quic::Connected => {
+                    self.is_proven = true;
                     lane.counters.handshakes_quic += 1;
                     head.wait_for_hello(pass);
                 }
@@ -221,6 +230,9 @@ impl QuicPeer {
         let n = self.transmit(lane, pass, framed || recorded, recorded);
         // Whoever got a packet got the acknowledgements with it; others must not wait beyond what we announced.
         let is_owed = n == 0 && owes.is_some_and(|since| since + ACK_PATIENCE <= pass.now);
+        if n == 0 && !is_owed {
+            head.owes_since = owes;
+        }
         self.run_timers(head, lane, pass, is_owed);
         self.poll_endpoint(head, lane);
     }
@@ -280,7 +292,7 @@ impl QuicPeer {
         let is_frame = carries && !keep;
         let mut carries = carries;
         for n in 0..PACKETS_PER_VISIT {
-            if self.conn.is_handshaking() && self.is_over_allowance() {
+            if !self.is_proven && self.is_over_allowance() {
                 return n;
             }
             let Some(transmit) = self.conn.poll_transmit(pass.now, 1, lane.batch.slot()) else { return n };
@@ -291,9 +303,12 @@ impl QuicPeer {
             if lane.batch.is_full() {
                 lane.flush(pass.udp);
             }
-            // A packet takes all that fits. When a frame's has room left, nothing else was waiting, and to be told so
-            // costs a tenth of the packet. Probes beyond the first one go with the next frame.
-            if is_frame && transmit.size + ROOM_LEFT <= usize::from(UDP_BYTES) {
+            // A packet takes all that fits. When a frame's has room left, nothing but another frame can wait, and to be
+            // told so costs a tenth of the packet. Probes beyond the first one go with the next frame.
+            if is_frame
+                && transmit.size + ROOM_LEFT <= usize::from(UDP_BYTES)
+                && self.conn.datagrams().send_buffer_space() == self.room_when_empty
+            {
                 return n + 1;
             }
         }

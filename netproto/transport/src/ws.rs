@@ -87,6 +87,7 @@ impl WsPeer {
             link: Link::WebSocket,
             rtt,
             queued_bytes: head.records.len() + self.unsent(),
+            unsent_bytes: self.unsent(),
             addr: head.addr,
             packets_sent,
             packets_lost,

@@ -7,12 +7,16 @@ use serde::Serialize;
 pub(crate) const GAP_MS_MAX: f64 = 60.0;
 /// What an attack may add to the CPU time that an honest client costs.
 pub(crate) const CPU_RATIO_MAX: f64 = 1.15;
+/// Of what an attack is to do in its windows, so much must have been done: otherwise nothing was tried.
+pub(crate) const DEEDS_SHARE_MIN: f64 = 0.5;
 /// Memory per peer that is not let in, and per one that is.
 pub(crate) const STRANGER_KIB_MAX: f64 = 64.0;
 /// See there.
 pub(crate) const MEMBER_KIB_MAX: f64 = 1024.0;
 /// CPU of a first packet, in those of a packet of its size in and one of a Retry's out.
 pub(crate) const INITIAL_RATIO_MAX: f64 = 3.5;
+/// What an answer of the zone may differ in size from that of the floor.
+pub(crate) const RETRY_BYTES_OFF_MAX: f64 = 8.0;
 /// Memory that stays per thousand first packets.
 pub(crate) const INITIAL_KIB_PER_THOUSAND_MAX: f64 = 1.0;
 /// Bytes to an unproven address for each byte from there. Source: RFC 9000 section 8.1.

@@ -4,7 +4,7 @@ use super::bounds::{Bound, GAP_MS_MAX};
 use crate::Failure;
 use crate::load::Schedule;
 use crate::machine::Stop;
-use crate::zone::admin::Admin;
+use crate::zone::admin::{self, Admin};
 use crate::zone::crowd::Crowd;
 use crate::zone::process::Zone;
 use crate::zone::runs::{Guests, Plan};
@@ -37,6 +37,10 @@ pub(crate) struct Found {
     pub(crate) gap_p99_ms: f64,
     /// For each who came, all in.
     pub(crate) us_per_join: f64,
+    /// Handshakes that failed and were begun again.
+    pub(crate) redials: u32,
+    /// Panics that the zone caught.
+    pub(crate) panics: u64,
 }
 
 impl Found {
@@ -46,6 +50,8 @@ impl Found {
             Bound::at_least("joins: who came in", self.joined as f64, f64::from(self.wanted)),
             Bound::at_most("joins: seconds until the last was in", self.seconds, TIME.as_secs_f64() + 1.0),
             Bound::at_most("joins: late ticks", self.late as f64, 0.0),
+            Bound::at_most("joins: handshakes that failed", f64::from(self.redials), 0.0),
+            Bound::at_most("joins: panics", self.panics as f64, 0.0),
             Bound::at_most("joins: snapshot gap p99 meanwhile, ms", self.gap_p99_ms, GAP_MS_MAX),
         ]
     }
@@ -95,6 +101,8 @@ pub(crate) fn measure(n: u32, plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow
         late: status["window"]["late"].as_u64().unwrap_or(u64::MAX),
         tick_ms: status["window"]["tick_ms"].take(),
         gap_p99_ms,
+        redials: guests.crowd.n_redials(),
+        panics: admin::panics(&status)?,
         us_per_join: used.cpu_ns as f64 / 1e3 / f64::from(n),
     })
 }

@@ -3,7 +3,7 @@
 use super::attacker::Attacker;
 use crate::load::Schedule;
 use crate::machine::{Cores, Stop, Use, rss_kib};
-use crate::zone::admin::Admin;
+use crate::zone::admin::{self, Admin};
 use crate::zone::crowd::Crowd;
 use crate::zone::process::Zone;
 use crate::zone::runs::{Guests, Plan};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const SETTLE: Duration = Duration::from_secs(3);
 /// Attackers that come in need as long.
 const WARM_UP: Duration = Duration::from_millis(1_500);
+/// Counters are handed over within this.
+const HANDED_OVER: Duration = Duration::from_millis(500);
 /// How often memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -139,13 +141,15 @@ impl Trial {
         Ok((window, tally))
     }
 
-    /// What must hold at the end.
+    /// Ends the zone, and returns how many panics it caught.
     ///
     /// # Errors
-    /// When it does not.
-    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+    /// When a snapshot did not decode, or the zone does not tell.
+    pub(crate) fn end(mut self) -> anyhow::Result<u64> {
+        self.play(HANDED_OVER)?;
+        let panics = admin::panics(&self.status()?)?;
         self.guests.check()?;
         self.zone.process.finish();
-        Ok(())
+        Ok(panics)
     }
 }

@@ -12,6 +12,27 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// More than any page of ours.
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
+/// All counters of panics that the zone has caught, and of connections that it ended because of itself.
+const PANICS: [&str; 4] =
+    ["/refused/panics", "/refused/panics_client", "/sockets/panics_endpoint", "/sockets/closed_internal"];
+
+/// Panics that the zone has caught so far; there must be none.
+///
+/// # Errors
+/// When the status lacks one of the counters: what is not counted cannot be found to be 0.
+pub(crate) fn panics(status: &Value) -> anyhow::Result<u64> {
+    PANICS.iter().map(|pointer| count(status, pointer)).sum()
+}
+
+/// A counter of the status.
+///
+/// # Errors
+/// When there is none of that name.
+pub(crate) fn count(status: &Value, pointer: &str) -> anyhow::Result<u64> {
+    let found = status.pointer(pointer).and_then(Value::as_u64);
+    found.with_context(|| format!("the zone's status has no {pointer}"))
+}
+
 /// Where to ask, and where the right to change something is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Admin {
@@ -61,5 +82,22 @@ impl Admin {
         let mut text = String::new();
         stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_panic_counts_and_a_counter_that_is_not_there_is_an_error() {
+        let mut status = json!({
+            "refused": { "panics": 1, "panics_client": 2 },
+            "sockets": { "panics_endpoint": 4, "closed_internal": 8 },
+        });
+        assert_eq!(panics(&status).unwrap(), 15);
+        status["refused"]["panics_client"].take();
+        assert!(panics(&status).unwrap_err().to_string().contains("/refused/panics_client"));
     }
 }

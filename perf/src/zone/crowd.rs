@@ -196,6 +196,11 @@ impl Crowd {
         self.n_in
     }
 
+    /// Handshakes that failed and were begun again.
+    pub(crate) fn n_redials(&self) -> u32 {
+        self.n_redials
+    }
+
     /// The first comes alone: it learns which walls the zone has, and the others say that they have them.
     fn open_some(&mut self, n_clients: usize) -> anyhow::Result<()> {
         let most = if self.n_in == 0 { 1 } else { OPENING_MAX };

@@ -136,6 +136,9 @@ fn check_words(args: &Args) -> anyhow::Result<()> {
     if let Some(seconds) = args.seconds.filter(|seconds| !args.overload && *seconds > SECONDS_MAX) {
         return refuse(format!("invalid value '{seconds}' for --seconds: a window has 1 to {SECONDS_MAX}"));
     }
+    if args.find_max && args.send != Sending::EveryTick {
+        return refuse("--find-max counts snapshots per second: it needs --send every-tick".to_owned());
+    }
     match scenario(args)? {
         Scenario::Towns => Ok(()),
         _ if args.overload => refuse(format!("--overload has towns only, not {}", args.workload)),

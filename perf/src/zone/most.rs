@@ -46,11 +46,13 @@ struct Trial {
     us_per_client_tick: f64,
     user_us: f64,
     kernel_us: f64,
-    /// Snapshots that each client got, and that the zone sent each, per second.
+    /// Snapshots that came, and that the zone sent, per client and second: means over all clients.
     hz: f64,
     hz_sent: f64,
     tick_p99_ms: f64,
     shed_level: u64,
+    /// Clients whose own budget gives them less than full detail.
+    below_full: u64,
     /// Share of its core that each side used.
     server_core: f64,
     load_core: f64,
@@ -205,6 +207,7 @@ fn measure(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result<Trial> {
         hz_sent: look.n_packets_out as f64 / per_client,
         tick_p99_ms: look.tick_ms["p99"].as_f64().unwrap_or(f64::INFINITY),
         shed_level: shed_level(&look.status),
+        below_full: below_full(&look.status),
         server_core: look.used.cpu_ns as f64 / 1e9 / look.seconds,
         load_core,
         inputs_sent_share: inputs_sent_share(&look),
@@ -223,6 +226,13 @@ fn shed_level(status: &Value) -> u64 {
     status["shed"]["level"].as_u64().unwrap_or(u64::MAX)
 }
 
+/// Clients that are not on the first level of their budgets; everybody when the zone does not tell.
+fn below_full(status: &Value) -> u64 {
+    let levels = status.pointer("/budgets/by_level").and_then(Value::as_array);
+    let below = levels.and_then(|levels| levels.get(1..)?.iter().map(Value::as_u64).sum());
+    below.unwrap_or(u64::MAX)
+}
+
 /// Whether everybody was served in full, and by whose fault not.
 fn judge(trial: Trial) -> Result<Trial, Miss> {
     let miss = |limited_by, why: String| Err(Miss { clients: trial.clients, limited_by, why });
@@ -232,6 +242,10 @@ fn judge(trial: Trial) -> Result<Trial, Miss> {
     }
     if trial.shed_level > 0 {
         return miss(Side::Server, format!("the zone sheds load, level {}", trial.shed_level));
+    }
+    if trial.below_full > 0 {
+        let text = format!("{} clients have budgets below full detail", trial.below_full);
+        return miss(Side::Server, text);
     }
     if trial.hz < HZ_MIN {
         let side = if trial.hz_sent < HZ_MIN { Side::Server } else { Side::Load };
@@ -287,6 +301,7 @@ mod tests {
             hz_sent: 20.0,
             tick_p99_ms: 40.0,
             shed_level: 0,
+            below_full: 0,
             server_core: 0.8,
             load_core: 0.8,
             inputs_sent_share: 1.0,
@@ -323,6 +338,15 @@ mod tests {
         assert_eq!(side(|t| t.hz = 19.8), Some(Side::Load));
         assert_eq!(side(|t| (t.hz, t.hz_sent) = (19.8, 19.8)), Some(Side::Server));
         assert_eq!(side(|t| t.shed_level = 1), Some(Side::Server));
+        assert_eq!(side(|t| t.below_full = 1), Some(Side::Server));
         assert_eq!(side(|t| t.tick_p99_ms = 50.1), Some(Side::Server));
+    }
+
+    #[test]
+    fn whoever_has_less_than_full_detail_is_counted() {
+        let levels = |levels: Value| below_full(&serde_json::json!({ "budgets": { "by_level": levels } }));
+        assert_eq!(levels(serde_json::json!([100, 0, 0])), 0);
+        assert_eq!(levels(serde_json::json!([97, 1, 2])), 3);
+        assert_eq!(below_full(&Value::Null), u64::MAX);
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Report {
     input_bytes: u16,
     inputs_sent_share: f64,
     decode_errors: u64,
+    /// Handshakes that failed and were begun again.
+    redials: u32,
     seconds: u64,
     turns: usize,
     turns_dropped: u16,
@@ -138,6 +140,7 @@ impl Report {
             input_bytes: found.input_bytes,
             inputs_sent_share: of_zone(&|zone| share(zone.sent.in_time, zone.sent.due)).range.min,
             decode_errors: 0,
+            redials: found.n_redials,
             seconds: plan.seconds,
             turns: turns.len(),
             turns_dropped: found.n_dropped,

@@ -127,6 +127,8 @@ pub(crate) struct Found {
     pub(crate) input_bytes: u16,
     /// Memory of the zone's process per client.
     pub(crate) rss_kib_per_client: f64,
+    /// Handshakes that failed and were begun again.
+    pub(crate) n_redials: u32,
 }
 
 /// Measures turn by turn.
@@ -154,7 +156,14 @@ pub(crate) fn measure(plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow::Result
     };
     eprintln!("snapshots of {payload_bytes} B, inputs of {input_bytes} B; the transport alone gets the same");
     let mut net = Side::wire(&shape, plan.cores, stop)?;
-    let mut found = Found { turns: Vec::new(), n_dropped: 0, payload_bytes, input_bytes, rss_kib_per_client };
+    let mut found = Found {
+        turns: Vec::new(),
+        n_dropped: 0,
+        payload_bytes,
+        input_bytes,
+        rss_kib_per_client,
+        n_redials: guests.crowd.n_redials(),
+    };
     let mut flaw = String::new();
     while found.turns.len() < usize::from(plan.n_turns) && found.n_dropped < dropped_max(plan.n_turns) {
         let look = guests.look(&mut zone, plan)?;

@@ -48,6 +48,8 @@ fn command_of(program: &Path, dir: &Path) -> Command {
     }
     command.args(["zone", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
     command.args(["--side-m", "128", "--creatures", "30", "--spawn-radius-m", "20", "--players-max", "20"]);
+    // Gaps between snapshots say something when every tick is sent.
+    command.args(["--send", "every-tick"]);
     command.arg("--data-dir").arg(dir.join("data"));
     command.stdin(Stdio::null());
     command

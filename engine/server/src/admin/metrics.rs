@@ -448,6 +448,7 @@ mod tests {
             "for",
             "kernel_version",
             "le",
+            "level",
             "reason",
             "result",
             "rung",
@@ -461,7 +462,8 @@ mod tests {
         assert_eq!(names, allowed);
         for (name, values) in &values {
             assert!(values.len() <= 30, "{name} has {} values", values.len());
-            if !["le", "version", "wire_epoch", "wire_fingerprint", "kernel_version", "stage"].contains(name)
+            if !["le", "level", "version", "wire_epoch", "wire_fingerprint", "kernel_version", "stage"]
+                .contains(name)
             {
                 let is_word = |c: char| c.is_ascii_alphabetic() || c == '_';
                 assert!(values.iter().all(|value| value.chars().all(is_word)), "{name}: {values:?}");

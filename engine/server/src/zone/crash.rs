@@ -24,6 +24,8 @@ const DUMPS_KEPT: usize = 8;
 /// Below the data directory.
 const DIR: &str = "crash";
 const SUFFIX: &str = ".dump";
+/// Of a hello only what comes before ticket and token: these must not be in any log.
+const HELLO_SHOWN_BYTES: usize = 28;
 /// Bytes of a peer's that are logged at most.
 const SHOWN_BYTES: usize = 128;
 
@@ -53,6 +55,9 @@ impl LastTicks {
         data_dir: &Path,
     ) -> io::Result<PathBuf> {
         let header = Header::of(world, 1, concat!("arcane ", env!("CARGO_PKG_VERSION")));
+        // What panics behind the step finds the inputs of its tick among those kept.
+        let kept = self.0.back().filter(|(tick, _)| *tick == crash.tick);
+        let inputs = kept.map_or(inputs, |(_, inputs)| &inputs[..]);
         let before = self.0.iter().filter(|(tick, _)| *tick < crash.tick);
         let ticks = before.map(|(tick, inputs)| (*tick, &inputs[..])).chain([(crash.tick, inputs)]);
         let bytes = crash.dump(&header, ticks).map_err(io::Error::other)?;
@@ -90,14 +95,14 @@ pub fn message(said: &(dyn Any + Send)) -> String {
 /// A peer's bytes for the log: what kind they are, how many, and the first of them.
 #[must_use]
 pub fn shown(event: &Event) -> String {
-    let (what, bytes) = match event {
-        Event::Hello { bytes, .. } => ("hello", &bytes[..]),
-        Event::Record { bytes, .. } => ("record", &bytes[..]),
-        Event::Datagram { bytes, .. } => ("datagram", &bytes[..]),
-        Event::Closed { .. } => ("its end", &[][..]),
+    let (what, bytes, shown_max) = match event {
+        Event::Hello { bytes, .. } => ("hello", &bytes[..], HELLO_SHOWN_BYTES),
+        Event::Record { bytes, .. } => ("record", &bytes[..], SHOWN_BYTES),
+        Event::Datagram { bytes, .. } => ("datagram", &bytes[..], SHOWN_BYTES),
+        Event::Closed { .. } => ("its end", &[][..], SHOWN_BYTES),
     };
-    let hex: String = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    let more = if bytes.len() > SHOWN_BYTES { "..." } else { "" };
+    let hex: String = bytes.iter().take(shown_max).map(|byte| format!("{byte:02x}")).collect();
+    let more = if bytes.len() > shown_max { "..." } else { "" };
     format!("{what} of {} bytes: {hex}{more}", bytes.len())
 }
 
@@ -143,6 +148,12 @@ mod tests {
         }
         let left = fs::read_dir(dir.path().join(DIR)).unwrap().count();
         assert_eq!((left, last.0.len(), last.0[0].0), (DUMPS_KEPT, TICKS_KEPT - 1, 138));
+        let mut list = inputs(300);
+        last.keep(300, &mut list);
+        let late = Crash { tick: 300, stage: None, message: "behind the step".to_owned() };
+        let file = last.dump(&late, &world, &[], dir.path()).unwrap();
+        let known = fs::read(last.dump(&late, &world, &inputs(300), dir.path()).unwrap()).unwrap();
+        assert_eq!(fs::read(file).unwrap(), known, "the tick's own inputs are those that were kept");
     }
 
     #[test]
@@ -151,6 +162,13 @@ mod tests {
         let record = |n: usize| shown(&Event::Record { peer, bytes: vec![0xab; n].as_slice().into() });
         assert_eq!(record(2), "record of 2 bytes: abab");
         assert_eq!(record(1024).len(), "record of 1024 bytes: ".len() + 2 * SHOWN_BYTES + 3);
+        let hello = shown(&Event::Hello {
+            peer,
+            link: transport::Link::Quic,
+            addr: ([127, 0, 0, 1], 1).into(),
+            bytes: vec![0xab; 200].as_slice().into(),
+        });
+        assert_eq!(hello, format!("hello of 200 bytes: {}...", "ab".repeat(28)), "ticket and token stay out");
         assert_eq!(message(&"text"), "text");
         assert_eq!(message(&"string".to_owned()), "string");
         assert_eq!(message(&7), "(not a text)");

@@ -373,7 +373,7 @@ impl Zone {
                 waited,
                 packets_sent: stats.packets_sent,
                 packets_lost: stats.packets_lost,
-                unsent_bytes: stats.queued_bytes,
+                unsent_bytes: stats.unsent_bytes,
             };
             if let Some(budget) = budgeter.handle_report(now, peer, &report) {
                 inputs.push(Input::Budget { player, budget });

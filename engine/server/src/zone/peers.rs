@@ -208,7 +208,7 @@ impl Peers {
             Event::Closed { peer, .. } => {
                 if let Some(row) = self.remove(*peer) {
                     self.counts.lost += 1;
-                    inputs.push(row.farewell());
+                    self.take_leave(&row, inputs);
                 }
             }
         }
@@ -293,6 +293,7 @@ impl Peers {
             Ok(Record::Goodbye(_)) => {
                 self.remove(id);
                 self.counts.left += 1;
+                self.forget(player);
                 inputs.push(Input::Leave { player });
                 self.acts.push_back(Act::Close { peer: id, code: CloseCode::Done });
             }
@@ -387,16 +388,14 @@ impl Peers {
                 }
             }
             FactBody::Left => {
-                self.tokens.forget(player);
-                self.fresh.remove(&player);
+                self.forget(player);
                 if let Some(peer) = self.by_player.get(&player).copied() {
                     self.remove(peer);
                     self.refuse(peer, Refusal::ServerError, "your body left the zone");
                 }
             }
             FactBody::Refused(reason) => {
-                self.tokens.forget(player);
-                self.fresh.remove(&player);
+                self.forget(player);
                 if let Some(peer) = self.by_player.get(&player).copied() {
                     self.remove(peer);
                     self.refuse(peer, *reason, "the world has no room for you");
@@ -491,10 +490,24 @@ impl Peers {
         n
     }
 
+    /// A connection has ended. Whose body leaves has no token from now on: who shows it in the same tick is somebody new.
+    fn take_leave(&mut self, row: &Peer, inputs: &mut Vec<Input>) {
+        let farewell = row.farewell();
+        if matches!(farewell, Input::Leave { .. }) {
+            self.forget(row.player);
+        }
+        inputs.push(farewell);
+    }
+
+    fn forget(&mut self, player: Player) {
+        self.tokens.forget(player);
+        self.fresh.remove(&player);
+    }
+
     /// Ends an admitted connection; the body waits in the world.
     fn end(&mut self, id: PeerId, reason: Refusal, text: &str, inputs: &mut Vec<Input>) {
         if let Some(row) = self.remove(id) {
-            inputs.push(row.farewell());
+            self.take_leave(&row, inputs);
         }
         self.refuse(id, reason, text);
     }

@@ -287,6 +287,21 @@ fn records_that_are_not_a_clients_to_send_end_the_connection() {
 }
 
 #[test]
+fn a_token_shown_in_the_tick_in_which_its_body_leaves_is_nobodys() {
+    let mut border = Border::new(10);
+    border.hello(peer(0), [0; 32]);
+    let (anna, token, _) = border.joined(false);
+    border.inputs.clear();
+    border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
+    border.hello(peer(1), token);
+    let [Input::Leave { player: left }, Input::Join { player: came, .. }] = border.inputs[..] else {
+        panic!("{:?}", border.inputs)
+    };
+    assert_eq!(left, anna);
+    assert_ne!(came, anna, "the world answers that Anna has left, and nobody would have the body");
+}
+
+#[test]
 fn goodbye_takes_the_body_out_at_once() {
     let mut border = Border::new(10);
     border.hello(peer(0), [0; 32]);

@@ -231,6 +231,7 @@ impl Server {
         let index = self.seat(addr, Wire::None);
         let token = Token(index as usize);
         if self.poll.registry().register(&mut stream, token, Interest::READABLE).is_err() {
+            self.at_door.pop();
             self.lanes[0].finished.push(index);
             return self.collect();
         }

@@ -2,7 +2,7 @@
 //! for ever.
 
 use super::Attack;
-use crate::quic::packet::first_packet;
+use crate::quic::packet::{CID_BYTES, first_packet};
 use crate::quic::{Manners, Rogue, Stage, random_id, tls};
 use crate::run::Tally;
 use crate::websocket;
@@ -26,6 +26,8 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct Initials {
     socket: RawSocket,
     server: SocketAddr,
+    /// The id in the hello and in every header: a server refuses at once who is not of one mind about it.
+    from: [u8; CID_BYTES],
     hello: Vec<u8>,
     n: u32,
     tally: Tally,
@@ -38,7 +40,8 @@ impl Initials {
     /// When the system does not.
     pub fn new(server: SocketAddr) -> io::Result<Self> {
         let socket = RawSocket::bind((Ipv4Addr::UNSPECIFIED, 0).into())?;
-        Ok(Self { socket, server, hello: tls::hello(&random_id()), n: 0, tally: Tally::default() })
+        let from = random_id();
+        Ok(Self { socket, server, from, hello: tls::hello(&from), n: 0, tally: Tally::default() })
     }
 }
 
@@ -48,7 +51,7 @@ impl Attack for Initials {
             self.n = self.n.wrapping_add(1);
             let [_, b, c, d] = self.n.wrapping_mul(40_503).to_be_bytes();
             let from = IpAddr::V4(Ipv4Addr::new(127, 1 + b % 250, c, 1 + d % 250));
-            let packet = first_packet(&random_id(), &random_id(), &self.hello);
+            let packet = first_packet(&random_id(), &self.from, &self.hello);
             self.tally.bytes_out += packet.len() as u64;
             self.tally.n_out += self.socket.push_from(Some(from), self.server, &packet);
         }

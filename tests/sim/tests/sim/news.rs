@@ -6,7 +6,7 @@
 use crate::fixtures::on_threads;
 use client_core::view::View;
 use engine::clients::HOLD_MS;
-use engine::{Content, DurableId, EntityId, Input, Rung, Sending, World, ZoneConfig, tick};
+use engine::{Budget, Content, DurableId, EntityId, Input, Rung, Sending, World, ZoneConfig, tick};
 use harness::drive::durable;
 use harness::oracle::{SEGMENT_MM, Truth};
 use harness::scenario::HZ;
@@ -22,6 +22,8 @@ const BOB: DurableId = DurableId { low: 2, high: 7 };
 const HOLD_TICKS: u32 = HOLD_MS * HZ / 1000;
 /// The same for looks of those who are not near, while load is shed.
 const COSMETIC_TICKS_MAX: u32 = 26;
+/// So much longer it may take where snapshots are full.
+const FULL_TICKS_MAX: u32 = 8;
 /// Until everybody is introduced to everybody near.
 const BEGIN_TICKS: u32 = 40;
 
@@ -241,6 +243,47 @@ fn what_is_held_back_while_load_is_shed_has_its_turn_every_second() {
         found.waits[HOLD_TICKS as usize + 1..].iter().sum::<u32>() > 1_000,
         "nothing was held: {found:?}"
     );
+}
+
+#[test]
+fn what_a_budget_has_no_room_for_goes_on_in_the_next_tick() {
+    for scenario in [Scenario::Crowd, Scenario::Brawl] {
+        on_threads(1, || squeezed(scenario));
+    }
+}
+
+/// Seen was that what a budget had cut waited as if it were new, since only introductions counted as left, and those
+/// after the cut. Now all that was cut keeps its age and goes on at once.
+fn squeezed(scenario: Scenario) {
+    const N_EYES: u32 = 50;
+    let knobs = Knobs { scenario, n_players: 600, n_decoding: 0, loss: Loss::None };
+    let mut drive = Drive::sending(&knobs, Sending::News);
+    let eyes: Vec<DurableId> = (0..N_EYES).map(|n| durable(n * 12 + n % 5)).collect();
+    let budget = Budget { send_every: 1, slots: 64, frame_bytes: 160 };
+    let (mut waited, mut is_left) = ([[0u32; SLOTS]; N_EYES as usize], [false; N_EYES as usize]);
+    let (mut n_left, mut longest) = (0, 0);
+    for at in 0..300 {
+        drive.step(|world, inputs| {
+            let budgets =
+                eyes.iter().filter(|_| at + 1 == BEGIN_TICKS).map(|&player| Input::Budget { player, budget });
+            tick(world, &budgets.chain(inputs.iter().cloned()).collect::<Vec<_>>());
+        });
+        for (eye, &player) in eyes.iter().enumerate().filter(|_| at >= BEGIN_TICKS) {
+            let is_told = drive.world.frames().any(|(to, _)| to == player);
+            assert!(is_told || !is_left[eye], "{scenario:?}: what found no room waits in tick {at}");
+            let due = drive.world.client_of(player).expect("a client").view.due();
+            is_left[eye] = is_told && due != 0;
+            n_left += u32::from(is_left[eye]);
+            for (slot, waited) in waited[eye].iter_mut().enumerate() {
+                *waited = if due >> slot & 1 == 1 { *waited + 1 } else { 0 };
+                longest = longest.max(*waited);
+            }
+        }
+    }
+    let ages = drive.world.counts().ages;
+    println!("{scenario:?}: {n_left} snapshots left something, for {longest} ticks at most; {ages:?}");
+    assert!(n_left > 100, "{scenario:?}: {n_left} snapshots were full");
+    assert!(longest <= HOLD_TICKS + FULL_TICKS_MAX, "{scenario:?}: news waited for {longest} ticks");
 }
 
 fn zone() -> World {
