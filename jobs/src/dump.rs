@@ -211,7 +211,9 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     }
     let n_counts = plain.len().checked_sub(PLAIN_HEAD_BYTES)?;
     let is_honest = word(&plain, 4)? as usize <= n_counts && word(&plain, 12)? <= DIGITS_MAX;
-    is_honest.then_some(plain)
+    // The lowest of all numbers as a run of empty counts: the reader behind negates it, and overflows.
+    let is_endless = plain[PLAIN_HEAD_BYTES..].windows(9).any(|number| number == [0xff; 9]);
+    (is_honest && !is_endless).then_some(plain)
 }
 
 #[cfg(test)]
@@ -331,5 +333,8 @@ mod tests {
             lying[at..at + 4].copy_from_slice(&claimed.to_be_bytes());
             assert!(durations(&lying).unwrap_err().what.contains("claims more"), "byte {at}");
         }
+        let mut endless = [&plain[..], &[0xff; 9]].concat();
+        endless[7] = 9;
+        assert!(durations(&endless).unwrap_err().what.contains("claims more"));
     }
 }
