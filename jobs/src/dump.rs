@@ -33,6 +33,8 @@ const PLAIN_HEAD_BYTES: usize = 40;
 const PLAIN_BYTES_MAX: u64 = 8 << 20;
 /// Every further digit makes the memory of a histogram ten times as large; ours have two.
 const DIGITS_MAX: u32 = 4;
+/// Things that one histogram counts at most: a million a second for ten days.
+const COUNTS_MAX: u64 = 1 << 40;
 
 /// What opens a log: `start` is when that which is measured began.
 #[must_use]
@@ -190,6 +192,10 @@ impl Entry<'_> {
                 wrong(format!("the histogram cannot be unpacked: {error}"))
             },
         )?;
+        // The number of all saturates, so it tells; what is reckoned from the single counts later would overflow.
+        if histogram.len() > COUNTS_MAX {
+            return Err(wrong(format!("the histogram counts {} things", histogram.len())));
+        }
         Ok(Durations::from(&histogram))
     }
 }
@@ -336,5 +342,20 @@ mod tests {
         let mut endless = [&plain[..], &[0xff; 9]].concat();
         endless[7] = 9;
         assert!(durations(&endless).unwrap_err().what.contains("claims more"));
+    }
+
+    #[test]
+    fn a_histogram_that_counts_more_than_can_be_added_up_is_refused() {
+        for (n, is_good) in [(COUNTS_MAX / 3, true), (COUNTS_MAX / 3 + 1, false), (u64::MAX / 2, false)] {
+            let (mut durations, mut log) = (Durations::new(), header(at(0)).into_bytes());
+            [1_000, 1_010, 1_020].into_iter().for_each(|ns| durations.record_n_ns(ns, n));
+            Encoder::new().append(&mut log, "tick", at(1), Duration::from_secs(1), &durations);
+            let found = read(std::str::from_utf8(&log).unwrap()).unwrap().entries[0].durations();
+            assert_eq!(
+                found.map(|found| found.at_quantile_ns(1.0) >= 1_020).ok(),
+                is_good.then_some(true),
+                "{n}"
+            );
+        }
     }
 }

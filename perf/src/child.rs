@@ -6,7 +6,6 @@ use crate::machine::Stop;
 use anyhow::Context;
 use jobs::Core;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -178,23 +177,4 @@ pub(crate) fn become_program(words: &[OsString]) -> anyhow::Error {
     let (program, args) = words.split_first().expect("the command line asks for a program");
     let error = Command::new(program).args(args).exec();
     anyhow::Error::new(error).context(format!("cannot start {}", program.display()))
-}
-
-/// Says one line to the parent.
-///
-/// # Errors
-/// When the parent has gone.
-pub(crate) fn say<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(value)?).context("the parent has gone")?;
-    out.flush().context("the parent has gone")
-}
-
-/// Lines from the parent, read on a thread of their own; the channel closes when the parent goes.
-pub(crate) fn orders() -> Receiver<String> {
-    let (sender, orders) = channel();
-    std::thread::spawn(move || {
-        std::io::stdin().lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
-    });
-    orders
 }

@@ -2,7 +2,7 @@
 //!
 //! [`sim`] times phases 2 to 8 of a tick without sockets, [`scale`] the same from few players to many, [`icount`]
 //! counts its instructions. [`hostile`] attacks a zone, [`soak`] lets one live for long. [`net`] times the transport without a world, [`zone`] a whole zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
-//! share [`child`] (processes that are measured), [`load`] (clients on a schedule), [`machine`] (what the kernel
+//! share [`child`] (processes that are measured, and [`lines`] to and from them), [`load`] (clients on a schedule), [`machine`] (what the kernel
 //! says) and [`stats`]; [`counting`] counts what a tick allocates.
 //!
 //! Not here: pass or fail. A figure is judged where it is written down, beside its command.
@@ -14,6 +14,7 @@ mod counting;
 mod hostile;
 mod icount;
 mod instruments;
+mod lines;
 mod load;
 mod machine;
 mod net;

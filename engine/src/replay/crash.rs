@@ -107,21 +107,12 @@ impl Crash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::tests::config;
     use crate::replay::{Piece, Reader, Tail};
-    use crate::{Content, DurableId, World, ZoneConfig};
+    use crate::{Content, DurableId, World};
 
     fn header() -> Header {
-        let config = ZoneConfig {
-            seed: 1,
-            side_mm: 65_536,
-            ticks_per_second: 20,
-            players_max: 4,
-            creatures: 10,
-            spawn_radius_mm: 5_000,
-            den_radius_mm: 0,
-            sending: crate::Sending::News,
-        };
-        Header::of(&World::new(&config, Content::standard(20)), 1, "test")
+        Header::of(&World::new(&config(), Content::standard(20)), 1, "test")
     }
 
     fn dump(crash: &Crash) -> Vec<u8> {

@@ -10,7 +10,7 @@ use netproto::{Acks, Command, Deed, Goal, Move, Steer};
 
 const PLAYERS: u32 = 6;
 
-fn config() -> ZoneConfig {
+pub(super) fn config() -> ZoneConfig {
     ZoneConfig {
         seed: 77,
         side_mm: 128_000,

@@ -5,8 +5,9 @@
 //! (tick, owner, skill), so nothing depends on rows.
 //! Source: docs/ARCHITECTURE.md "Casts", docs/PROTOCOL.md "Timed events".
 
+use super::targets::{self, square};
 use super::{Hit, Near};
-use crate::bins::{Bins, NOBODY, Reach};
+use crate::bins::Bins;
 use crate::columns::Columns;
 use crate::content::{Content, Power, RADIUS_STEP_MM};
 use crate::ids::{EntityId, Row};
@@ -250,53 +251,16 @@ pub fn land(
 }
 
 impl Salvo {
-    /// Collects the living of a side around a place, with a key for those that `key` finds hit.
-    fn collect(
-        &mut self,
-        (place, reach_mm): ((i32, i32), i32),
-        side: Side,
-        columns: &Columns,
-        bins: &Bins,
-        key: impl Fn(i32, i32) -> Option<i64>,
-    ) {
-        self.near.clear();
-        // A target may have moved by a step since it was indexed.
-        let reach_mm = reach_mm + kernel::STEP_MM_MAX;
-        let reach = match side {
-            Side::Players => Reach { players_mm: reach_mm, creatures_mm: NOBODY },
-            Side::Creatures => Reach { players_mm: NOBODY, creatures_mm: reach_mm },
-        };
-        let (rows, ids) = (bins.rows(), bins.ids());
-        bins.near(place, reach, |at| {
-            let row = Row(rows[at]);
-            let id = ids[row.at()];
-            if columns.id[row.at()] != id || columns.health[row.at()] == 0 {
-                return;
-            }
-            let (x, y) = columns.place(row);
-            if let Some(key) = key(x - place.0, y - place.1) {
-                self.near.push((key, id, row));
-            }
-        });
-    }
-
     fn burst(&mut self, cast: &Cast, radius_mm: i32, targets_max: usize, columns: &Columns, bins: &Bins) {
         let radius2 = square(radius_mm);
-        self.collect((cast.at, radius_mm), cast.hurts, columns, bins, |dx, dy| {
+        targets::collect(&mut self.near, (cast.at, radius_mm), cast.hurts, columns, bins, |dx, dy| {
             let d2 = square(dx) + square(dy);
             (d2 <= radius2).then_some(d2)
         });
-        if targets_max != 0 && self.near.len() > targets_max {
-            self.near.select_nth_unstable_by_key(targets_max, |(d2, id, _)| (*d2, *id));
-            self.near.truncate(targets_max);
+        if targets_max != 0 {
+            targets::keep_first(&mut self.near, targets_max);
         }
-        let (source, power) = (cast.owner, cast.power);
-        self.hits.extend(self.near.iter().map(|(_, target, target_row)| Hit {
-            target: *target,
-            source,
-            power,
-            target_row: *target_row,
-        }));
+        self.hits.extend(targets::hits(&self.near, cast.owner, cast.power));
     }
 
     /// One tick of a flight: the first body on the way of this tick is hit, ties by id.
@@ -308,7 +272,7 @@ impl Salvo {
         let (wx, wy) = (i64::from(to.0 - from.0), i64::from(to.1 - from.1));
         let way2 = wx * wx + wy * wy;
         let reach_mm = width_mm + way2.isqrt() as i32;
-        self.collect((from, reach_mm), cast.hurts, columns, bins, |dx, dy| {
+        targets::collect(&mut self.near, (from, reach_mm), cast.hurts, columns, bins, |dx, dy| {
             let along = wx * i64::from(dx) + wy * i64::from(dy);
             is_on_way((dx, dy), (wx, wy), along, way2, width_mm).then_some(along)
         });
@@ -333,10 +297,6 @@ fn is_on_way((dx, dy): (i32, i32), (wx, wy): (i64, i64), along: i64, way2: i64, 
     let across = wx * i64::from(dy) - wy * i64::from(dx);
     // Both sides are squares of (mm x mm): a way of 1 m and bodies within 4 m stay far below 2^63.
     across * across <= width2 * way2
-}
-
-fn square(mm: i32) -> i64 {
-    i64::from(mm) * i64::from(mm)
 }
 
 /// After 4a, what has happened goes; notices are written of flights that ended in somebody.

@@ -1,12 +1,13 @@
 //! Phase 4a: swings find their targets.
 
-use super::{Hit, Lane, Near, Swing};
-use crate::bins::{Bins, NOBODY, Reach};
+use super::targets::{self, square};
+use super::{Lane, Near, Swing};
+use crate::bins::Bins;
 use crate::columns::Columns;
 use crate::content::Content;
-use crate::ids::Row;
 use jobs::scratch::PerThread;
 use kernel::angle;
+use netproto::Side;
 use rayon::prelude::*;
 
 /// How long a hit keeps its attacker in the victim's view, whatever the distance ranks.
@@ -30,35 +31,13 @@ pub fn find(columns: &Columns, bins: &Bins, content: &Content, lanes: &mut [Lane
 fn find_targets(columns: &Columns, bins: &Bins, content: &Content, swing: Swing, lane: &mut Lane) {
     let rule = &content.class.swing;
     let place = columns.place(swing.row);
-    let reach2 = i64::from(rule.reach_mm) * i64::from(rule.reach_mm);
-    lane.near.clear();
-    // A target may have moved by a step since it was indexed.
-    let reach = Reach { players_mm: NOBODY, creatures_mm: rule.reach_mm + kernel::STEP_MM_MAX };
-    let (rows, ids) = (bins.rows(), bins.ids());
-    bins.near(place, reach, |at| {
-        let row = Row(rows[at]);
-        let id = ids[row.at()];
-        if columns.id[row.at()] != id || columns.health[row.at()] == 0 {
-            return;
-        }
-        let (x, y) = columns.place(row);
-        let (dx, dy) = (x - place.0, y - place.1);
-        let d2 = i64::from(dx) * i64::from(dx) + i64::from(dy) * i64::from(dy);
-        if d2 <= reach2 && is_in_arc(swing.aim, rule.half_arc, dx, dy) {
-            lane.near.push((d2, id, row));
-        }
+    let reach2 = square(rule.reach_mm);
+    targets::collect(&mut lane.near, (place, rule.reach_mm), Side::Creatures, columns, bins, |dx, dy| {
+        let d2 = square(dx) + square(dy);
+        (d2 <= reach2 && is_in_arc(swing.aim, rule.half_arc, dx, dy)).then_some(d2)
     });
-    if lane.near.len() > rule.targets_max {
-        lane.near.select_nth_unstable_by_key(rule.targets_max, |(d2, id, _)| (*d2, *id));
-        lane.near.truncate(rule.targets_max);
-    }
-    let source = columns.id[swing.row.at()];
-    lane.hits.extend(lane.near.iter().map(|(_, target, target_row)| Hit {
-        target: *target,
-        source,
-        power: rule.power(),
-        target_row: *target_row,
-    }));
+    targets::keep_first(&mut lane.near, rule.targets_max);
+    lane.hits.extend(targets::hits(&lane.near, columns.id[swing.row.at()], rule.power()));
 }
 
 fn is_in_arc(aim: u8, half_arc: u8, dx: i32, dy: i32) -> bool {

@@ -1,7 +1,8 @@
 //! Phases 2 to 4: what players and creatures want, how it moves them, whom it hurts.
 //!
 //! [`arrivals`] lets inputs in, [`players`] consumes commands, [`movement`] moves every row, [`creatures`] decides for
-//! the wild, [`casts`] are what was announced and has yet to happen, [`combat`] finds hits and [`wounds`] applies them.
+//! the wild, [`casts`] are what was announced and has yet to happen, [`combat`] finds hits ([`targets`] are found alike for both)
+//! and [`wounds`] applies them.
 //! What happens to others is written to [`Lane`]s, one per run of rows, sorted by whom it concerns ([`parts`]), and
 //! applied after a barrier in an order that knows entities, not rows.
 pub mod arrivals;
@@ -12,6 +13,7 @@ pub mod creatures;
 pub mod movement;
 pub mod parts;
 pub mod players;
+pub mod targets;
 pub mod wounds;
 
 use crate::content::Power;

@@ -1,7 +1,7 @@
 //! Servers of other libraries that do what `perf net` measures of ours: in every tick a payload to each client,
 //! and whatever inputs come are read.
 //!
-//! [`told`] is how `perf` asks, [`tick`] the loop that all share; [`quic`], [`fast`] and [`tungstenite`] are one
+//! [`lines`] is how `perf` asks and [`told`] what it is told, [`tick`] the loop that all share; [`quic`], [`fast`] and [`tungstenite`] are one
 //! library each, [`upgrade`] what the two WebSockets have in common. All run on tokio's `current_thread`.
 //!
 //! Not here: a game. A server knows the wire just well enough for our own clients to talk to it.
@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 mod fast;
+#[path = "../../src/lines.rs"]
+mod lines;
 mod quic;
 mod tick;
 mod told;

@@ -1,7 +1,8 @@
 //! quinn on tokio, with datagrams, TLS 1.3 by ring, AES-128-GCM first and a P-256 certificate: as our own server.
 
+use crate::lines::say;
 use crate::tick::{self, Client};
-use crate::told::{Inputs, Ready, say};
+use crate::told::{Inputs, Ready};
 use crate::{Settings, Shape};
 use anyhow::Context;
 use bytes::Bytes;

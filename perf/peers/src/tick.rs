@@ -4,7 +4,8 @@
 //! libraries offer. Reading is done by one task per connection, as they all mean it.
 
 use crate::Shape;
-use crate::told::{Inputs, Mark, orders, say};
+use crate::lines::{orders, say};
+use crate::told::{Inputs, Mark};
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;

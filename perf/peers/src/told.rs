@@ -1,14 +1,12 @@
-//! Lines to and from `perf`: where the server is, when to begin, and what it has used and done so far.
+//! What `perf` is told in lines: where the server is, when to begin, and what it has used and done so far.
 
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 
 /// Nanoseconds in a clock tick of procfs: USER_HZ is 100.
 const CLOCK_TICK_NS: u64 = 10_000_000;
@@ -87,23 +85,4 @@ impl Used {
 
 fn word(text: &str, at: usize) -> u64 {
     text.split_whitespace().nth(at).and_then(|word| word.parse().ok()).unwrap_or(0)
-}
-
-/// Says one line.
-///
-/// # Errors
-/// When the parent has gone.
-pub(crate) fn say<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", serde_json::to_string(value)?).context("the parent has gone")?;
-    out.flush().context("the parent has gone")
-}
-
-/// Lines from the parent, read on a thread of their own; the channel closes when the parent goes.
-pub(crate) fn orders() -> Receiver<String> {
-    let (sender, orders) = channel();
-    std::thread::spawn(move || {
-        std::io::stdin().lines().map_while(Result::ok).all(|line| sender.send(line).is_ok())
-    });
-    orders
 }

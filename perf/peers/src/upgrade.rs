@@ -1,6 +1,7 @@
 //! What both WebSocket servers share: the listener, the HTTP half, and which messages are inputs.
 
-use crate::told::{Ready, say};
+use crate::lines::say;
+use crate::told::Ready;
 use anyhow::Context;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::net::SocketAddr;

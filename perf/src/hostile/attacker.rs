@@ -1,6 +1,7 @@
 //! An attacker in a process of its own, on the core of the load.
 
-use crate::child::{Process, orders, say};
+use crate::child::Process;
+use crate::lines::{orders, say};
 use crate::machine::{Cores, Stop};
 use anyhow::Context;
 use attacks::{Kind, Plan, Tally};

@@ -5,7 +5,8 @@
 use super::attacker::Attacker;
 use super::bounds::{Bound, INITIAL_KIB_PER_THOUSAND_MAX, INITIAL_RATIO_MAX, RETRY_BYTES_OFF_MAX};
 use super::trial::Trial;
-use crate::child::{Process, orders, say};
+use crate::child::Process;
+use crate::lines::{orders, say};
 use crate::load::ROUND;
 use crate::machine::{Cores, Stop, rss_kib};
 use crate::net::Ready;

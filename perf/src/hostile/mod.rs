@@ -12,7 +12,7 @@ mod joins;
 mod trial;
 
 use crate::Failure;
-use crate::machine::{self, Stop, rss_kib};
+use crate::machine::{self, Stop};
 use crate::net::Transport;
 use crate::stats::{Middle, median};
 use crate::zone::process::{self, Kind as Build};
@@ -190,24 +190,14 @@ fn attack(kind: Kind, plan: &Plan, arcane: &std::path::Path, stop: &Stop) -> any
         per_second: dose.per_second,
         n_attackers: dose.n_attackers,
     };
-    let before_kib = rss_kib(trial.pid())?;
-    let (mut quiet, mut under, mut sum, mut n_open) = (Vec::new(), Vec::new(), Tally::default(), 0);
+    let (mut quiet, mut under, mut sum) = (Vec::new(), Vec::new(), Tally::default());
     for turn in 0..plan.n_turns {
         if turn > 0 {
             trial.play(RECOVERY)?;
         }
         quiet.push(trial.window(None, plan.seconds)?.0);
         let (window, tally) = trial.window(Some((&attack, plan.cores)), plan.seconds)?;
-        n_open = n_open.max(tally.n_open);
-        sum.n_out += tally.n_out;
-        sum.bytes_out += tally.bytes_out;
-        sum.n_in += tally.n_in;
-        sum.bytes_in += tally.bytes_in;
-        sum.n_dialled += tally.n_dialled;
-        sum.n_played += tally.n_played;
-        sum.n_closed += tally.n_closed;
-        sum.n_deeds += tally.n_deeds;
-        sum.n_open = n_open;
+        sum.add(&tally);
         eprintln!(
             "{}, pair {}: {:.2} us without, {:.2} with",
             kind.name(),
@@ -223,8 +213,10 @@ fn attack(kind: Kind, plan: &Plan, arcane: &std::path::Path, stop: &Stop) -> any
         .zip(&under)
         .map(|(quiet, under)| under.us_per_client_tick / quiet.us_per_client_tick)
         .collect();
+    // The first window is of honest clients alone: what a zone grows by while they begin to play is not an attacker's.
+    let before_kib = quiet.first().map_or(0, |window| window.rss_kib);
     let most_kib = under.iter().map(|window| window.rss_kib).max().unwrap_or(0);
-    let n = if kind.is_let_in() { dose.n_attackers as u64 } else { n_open };
+    let n = if kind.is_let_in() { dose.n_attackers as u64 } else { sum.n_open };
     let ratio = Middle::of(&ratios, |ratio| *ratio);
     Ok(Attacked {
         attack: kind,

@@ -3,7 +3,7 @@
 //! [`run`] is the measured process; [`RawCrowd`] has 64 sockets for all its clients, as the QUIC clients do.
 
 use super::{Mark, Ready, Shape};
-use crate::child::{orders, say};
+use crate::lines::{orders, say};
 use crate::load::{Load, ROUND};
 use crate::machine::{Use, rss_kib};
 use anyhow::Context;

@@ -4,8 +4,8 @@
 //! same order, on one pinned thread.
 
 use super::{Mark, Shape};
-use crate::child::{orders, say};
 use crate::counting::live_bytes;
+use crate::lines::{orders, say};
 use crate::machine::{Use, rss_kib};
 use crate::net::Ready;
 use anyhow::Context;

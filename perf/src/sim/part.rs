@@ -1,7 +1,7 @@
 //! The world as a part of a larger measurement: it waits for orders and says what they cost.
 
 use super::WARM_UP_TICKS;
-use crate::child::{orders, say};
+use crate::lines::{orders, say};
 use engine::{Sending, Stage, tick_timed};
 use harness::{Drive, Knobs, Loss, Scenario};
 use jobs::sys::process_cpu_ns;

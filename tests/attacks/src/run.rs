@@ -128,6 +128,22 @@ pub struct Tally {
     pub n_deeds: u64,
 }
 
+impl Tally {
+    /// Adds what came of the attack when it was made once more; of connections kept the most counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self { n_out, bytes_out, n_in, bytes_in, n_dialled, n_played, n_closed, n_open, n_deeds } = other;
+        self.n_out += n_out;
+        self.bytes_out += bytes_out;
+        self.n_in += n_in;
+        self.bytes_in += bytes_in;
+        self.n_dialled += n_dialled;
+        self.n_played += n_played;
+        self.n_closed += n_closed;
+        self.n_open = self.n_open.max(*n_open);
+        self.n_deeds += n_deeds;
+    }
+}
+
 /// Makes an attack until `goes_on` says no; it is asked every 2 ms with what came of it so far.
 ///
 /// # Errors

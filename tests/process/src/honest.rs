@@ -20,6 +20,8 @@ const P95_MAX: Duration = Duration::from_millis(400);
 const GAP_MAX: Duration = Duration::from_secs(2);
 /// Enough to speak of a p95.
 const SNAPSHOTS_MIN: usize = 30;
+/// Of these, after all that the others did.
+const LAST_SNAPSHOTS: usize = 10;
 /// Ticks from one snapshot to the next at most, for somebody who walks: 100 ms of the world.
 const TICKS_BETWEEN_MAX: u32 = 2;
 const APPLIED_MAX: Duration = Duration::from_secs(20);
@@ -99,7 +101,8 @@ impl Honest {
     }
 
     fn leave(self) -> Seen {
-        self.wait_applied(self.n_applied.load(Ordering::Relaxed) + SNAPSHOTS_MIN);
+        let n_seen = self.n_applied.load(Ordering::Relaxed);
+        self.wait_applied(SNAPSHOTS_MIN.max(n_seen + LAST_SNAPSHOTS));
         self.stop.store(true, Ordering::Relaxed);
         let seen = self.thread.join().expect("the honest client does not panic");
         assert!(seen.trouble.is_empty(), "the honest client had trouble: {:?}", seen.trouble);

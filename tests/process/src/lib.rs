@@ -43,6 +43,19 @@ pub fn attempt<T>(mut once: impl FnMut() -> Result<T, String>) -> T {
     panic!("spoilt {ATTEMPTS} times: {reasons:#?}");
 }
 
+/// Calls `each` with every one of these, all at the same time: such tests wait far more than they work.
+///
+/// # Panics
+/// If one of the calls does; the others end first.
+pub fn at_once<T: Send>(these: impl IntoIterator<Item = T>, each: impl Fn(T) + Sync) {
+    let each = &each;
+    std::thread::scope(|scope| {
+        for this in these {
+            scope.spawn(move || each(this));
+        }
+    });
+}
+
 /// Waits until `look` finds something.
 ///
 /// # Panics

@@ -73,7 +73,8 @@ fn component(part: Part) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::{Content, DurableId, Input, World, ZoneConfig, tick};
+    use crate::zone::fixtures::world;
+    use engine::{DurableId, Input, tick};
 
     #[test]
     fn groups_have_their_names_from_the_schema() {
@@ -82,17 +83,7 @@ mod tests {
 
     #[test]
     fn the_components_add_up_to_the_bytes_of_real_frames() {
-        let config = ZoneConfig {
-            seed: 1,
-            side_mm: 64_000,
-            ticks_per_second: 20,
-            players_max: 40,
-            creatures: 60,
-            spawn_radius_mm: 20_000,
-            den_radius_mm: 0,
-            sending: engine::Sending::EveryTick,
-        };
-        let mut world = World::new(&config, Content::standard(20));
+        let mut world = world(40, 60);
         let join = |low| Input::Join { player: DurableId { low, high: 1 }, in_flight_max: 8, place: None };
         let mut inputs: Vec<Input> = (1..=30).map(join).collect();
         let (mut bytes, mut n_bytes) = (Bytes::default(), 0);

@@ -187,21 +187,12 @@ impl Gallery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::{Content, DurableId, Input, ZoneConfig, tick};
+    use crate::zone::fixtures::world;
+    use engine::{DurableId, Input, tick};
 
     #[test]
     fn frames_are_sampled_until_nobody_takes_them_and_again_when_somebody_does() {
-        let config = ZoneConfig {
-            seed: 1,
-            side_mm: 64_000,
-            ticks_per_second: 20,
-            players_max: 4,
-            creatures: 10,
-            spawn_radius_mm: 9_000,
-            den_radius_mm: 0,
-            sending: engine::Sending::EveryTick,
-        };
-        let mut world = World::new(&config, Content::standard(20));
+        let mut world = world(4, 10);
         tick(
             &mut world,
             &[Input::Join { player: DurableId { low: 1, high: 1 }, in_flight_max: 4, place: None }],

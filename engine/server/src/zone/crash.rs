@@ -109,22 +109,9 @@ pub fn shown(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::{Content, DurableId, ZoneConfig};
+    use crate::zone::fixtures::world;
+    use engine::DurableId;
     use transport::PeerId;
-
-    fn world() -> World {
-        let config = ZoneConfig {
-            seed: 1,
-            side_mm: 65_536,
-            ticks_per_second: 20,
-            players_max: 4,
-            creatures: 10,
-            spawn_radius_mm: 5_000,
-            den_radius_mm: 0,
-            sending: engine::Sending::News,
-        };
-        World::new(&config, Content::standard(20))
-    }
 
     fn inputs(tick: u32) -> Vec<Input> {
         vec![Input::Leave { player: DurableId { low: tick, high: 1 } }]
@@ -133,7 +120,7 @@ mod tests {
     #[test]
     fn the_last_ticks_are_dumped_and_only_so_many_dumps_are_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let (world, mut last) = (world(), LastTicks::default());
+        let (world, mut last) = (world(4, 10), LastTicks::default());
         for tick in 1..=200 {
             let mut list = inputs(tick);
             last.keep(tick, &mut list);

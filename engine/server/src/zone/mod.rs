@@ -9,6 +9,8 @@ pub mod budgeter;
 pub mod crash;
 pub mod dumps;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod governor;
 pub mod greeting;
 pub mod peers;

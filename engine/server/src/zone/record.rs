@@ -246,23 +246,9 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::fixtures::world;
     use engine::replay::{Reader, Tail};
-    use engine::{Content, ZoneConfig};
     use std::sync::{Mutex, mpsc};
-
-    fn world() -> World {
-        let config = ZoneConfig {
-            seed: 1,
-            side_mm: 65_536,
-            ticks_per_second: 20,
-            players_max: 4,
-            creatures: 10,
-            spawn_radius_mm: 5_000,
-            den_radius_mm: 0,
-            sending: engine::Sending::EveryTick,
-        };
-        World::new(&config, Content::standard(20))
-    }
 
     fn tail(mut bytes: &[u8]) -> Tail {
         let mut reader = Reader::default();
@@ -281,7 +267,7 @@ mod tests {
     fn a_recording_that_is_ended_is_whole_and_is_not_overwritten_by_accident() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day.rec");
-        let (mut world, mut flags) = (world(), flags(&path));
+        let (mut world, mut flags) = (world(4, 10), flags(&path));
         let mut recorder = Recorder::start(&flags, &world).unwrap();
         for _ in 0..50 {
             engine::tick(&mut world, &[]);
@@ -322,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_ends_the_recording_and_not_the_tick() {
-        let mut world = world();
+        let mut world = world(4, 10);
         let mut recorder = recorder_on(Disk(1000), &world);
         for _ in 0..400 {
             engine::tick(&mut world, &[]);
@@ -349,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_hangs_costs_the_rest_of_the_recording() {
-        let mut world = world();
+        let mut world = world(4, 10);
         let (release, stuck) = mpsc::channel();
         let file = Arc::new(Mutex::new(Vec::new()));
         let _unused = Writer::begin(&Header::of(&world, 1, "test"), &mut file.lock().unwrap());

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use netproto::input::InputPacket;
 use netproto::{Goal, Move, Path, Refusal, version};
+use process_tests::at_once;
 use process_tests::honest::Honest;
 use process_tests::rogue::{Rogue, encode};
 use process_tests::zone::Zone;
@@ -14,8 +15,8 @@ const LINKS: [Link; 2] = [Link::Quic, Link::WebSocket];
 const TICK: Duration = Duration::from_millis(50);
 
 /// A zone with an honest player, and what an abuser does there, on either transport.
-fn check(mut abuse: impl FnMut(&Zone, Rogue)) {
-    for link in LINKS {
+fn check(abuse: impl Fn(&Zone, Rogue) + Sync) {
+    at_once(LINKS, |link| {
         let mut zone = Zone::start();
         let honest = Honest::enter(&zone, Link::Quic);
         let rogue = Rogue::enter(&zone, link);
@@ -23,7 +24,7 @@ fn check(mut abuse: impl FnMut(&Zone, Rogue)) {
         assert!(zone.is_running());
         assert!(!zone.log().contains("panicked"), "{}", zone.log());
         honest.leave_unharmed();
-    }
+    });
 }
 
 /// Sends these datagrams until the zone closes the connection.

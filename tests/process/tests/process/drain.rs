@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use netproto::{Record, Refusal};
-use process_tests::attempt;
 use process_tests::rogue::Rogue;
 use process_tests::zone::{Zone, request};
+use process_tests::{at_once, attempt};
 use transport::{CloseCode, CloseReason, Link};
 
 /// Any machine is faster.
@@ -13,12 +13,12 @@ const END_MAX: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_drained_zone_tells_everybody_and_ends_well_within_three_seconds() {
-    for signal in ["TERM", "INT"] {
+    at_once(["TERM", "INT"], |signal| {
         attempt(|| match drained(signal) {
             took if took < Duration::from_secs(3) => Ok(()),
             took => Err(format!("the zone took {took:?} to drain")),
         });
-    }
+    });
 }
 
 /// Ends a zone with two players in it; gives how long that took.

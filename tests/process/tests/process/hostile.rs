@@ -3,6 +3,7 @@
 
 use attacks::amplify::weigh;
 use attacks::{Kind, Plan, Tally};
+use process_tests::at_once;
 use process_tests::honest::Honest;
 use process_tests::zone::Zone;
 use std::time::{Duration, Instant};
@@ -55,7 +56,7 @@ fn check(
     assert!(zone.is_running());
     assert!(!zone.log().contains("panicked"), "{}", zone.log());
     assert_eq!(zone.number("/sockets/panics_endpoint") + zone.number("/sockets/closed_internal"), 0);
-    honest.into_iter().for_each(Honest::leave_unharmed);
+    at_once(honest, Honest::leave_unharmed);
     (zone, Seen { tally, n_open_max, grown_kib })
 }
 

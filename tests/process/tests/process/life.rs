@@ -4,11 +4,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use process_tests::attempt;
 use process_tests::relay::Relay;
 use process_tests::rogue::Rogue;
 use process_tests::traveller::{Diary, Travellers};
 use process_tests::zone::Zone;
+use process_tests::{at_once, attempt};
 use transport::Link;
 use transport::client::Target;
 
@@ -49,7 +49,7 @@ fn check_clock(zone: &Zone, player: &mut Travellers) {
 
 #[test]
 fn after_a_cut_of_five_seconds_the_same_body_plays_within_a_second() {
-    for link in LINKS {
+    at_once(LINKS, |link| {
         let zone = Zone::start();
         let (relay, mut player) = behind_a_relay(&zone, link);
         player.play(SECOND);
@@ -65,7 +65,7 @@ fn after_a_cut_of_five_seconds_the_same_body_plays_within_a_second() {
         assert!(back <= 2 * SECOND, "back after {back:?} only; one second on a machine that is not busy");
         check_one_body(&zone, player.diary());
         check_clock(&zone, &mut player);
-    }
+    });
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn whoever_sends_stolen_packets_first_gets_no_connection_and_no_snapshots() {
 
 #[test]
 fn who_plays_at_ten_frames_a_second_plays_as_well_as_others() {
-    attempt(|| {
-        for link in LINKS {
+    at_once(LINKS, |link| {
+        attempt(|| {
             let zone = Zone::start();
             let (_relay, mut player) = behind_a_relay(&zone, link);
             player.frame = 2 * TICK;
@@ -143,14 +143,14 @@ fn who_plays_at_ten_frames_a_second_plays_as_well_as_others() {
             if n_received < 80 || n_refused > 2 || errors.len() < 80 || n_wrong > 2 {
                 return Err(format!("{link:?}: {n_refused} of {n_received} refused, errors {errors:?}"));
             }
-        }
-        Ok(())
+            Ok(())
+        });
     });
 }
 
 #[test]
 fn a_zone_that_falls_silent_is_noticed_after_a_second_and_found_again() {
-    for link in LINKS {
+    at_once(LINKS, |link| {
         let zone = Zone::start();
         let mut player = Travellers::to([zone.target(link)]);
         player.enter();
@@ -167,7 +167,7 @@ fn a_zone_that_falls_silent_is_noticed_after_a_second_and_found_again() {
         assert!(noticed >= SECOND - 2 * TICK, "nobody gives up before: {noticed:?}");
         assert!(noticed <= 3 * SECOND, "{noticed:?}");
         check_one_body(&zone, player.diary());
-    }
+    });
 }
 
 #[test]

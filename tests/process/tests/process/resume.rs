@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use netproto::Refusal;
+use process_tests::at_once;
 use process_tests::relay::Relay;
 use process_tests::rogue::{Rogue, encode};
 use process_tests::traveller::Travellers;
@@ -56,7 +57,7 @@ fn back_with(zone: &Zone, link: Link, token: [u8; 32]) -> Rogue {
 
 #[test]
 fn a_token_in_hand_is_good_until_its_successor_is_used_and_then_never_again() {
-    for (link, other) in [(Link::Quic, Link::WebSocket), (Link::WebSocket, Link::Quic)] {
+    at_once([(Link::Quic, Link::WebSocket), (Link::WebSocket, Link::Quic)], |(link, other)| {
         let zone = Zone::start();
         let first = Rogue::enter(&zone, link);
         let (player, old) = (first.welcome().unwrap().durable_low, token_of(&first));
@@ -77,7 +78,7 @@ fn a_token_in_hand_is_good_until_its_successor_is_used_and_then_never_again() {
         let log = zone.log();
         let shown: String = old.iter().map(|byte| format!("{byte:02x}")).collect();
         assert!(!log.contains(&shown) && !log.contains(&format!("{:?}", &old[..8])), "tokens are not logged");
-    }
+    });
 }
 
 /// Slots that take three snapshots to introduce: 24 fit into one.
@@ -85,7 +86,7 @@ const MANY: u32 = 56;
 
 #[test]
 fn who_comes_back_sees_everything_again_within_five_ticks() {
-    for link in [Link::Quic, Link::WebSocket] {
+    at_once([Link::Quic, Link::WebSocket], |link| {
         let zone = Zone::start_with(&["--creatures", "900", "--spawn-radius-m", "5"]);
         let relay = Relay::to(zone.listen);
         let mut player = Travellers::to([Target { addr: relay.addr, ..zone.target(link) }]);
@@ -108,5 +109,5 @@ fn who_comes_back_sees_everything_again_within_five_ticks() {
         let first = whole.iter().find(|(_, n_slots)| *n_slots >= MANY);
         println!("{link:?}: ticks behind the welcome and slots {whole:?}");
         assert!(first.is_some_and(|(ticks, _)| *ticks <= 5), "{link:?}: {whole:?}");
-    }
+    });
 }

@@ -5,6 +5,7 @@ use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
 use netproto::{Refusal, WIRE_MAJOR};
+use process_tests::at_once;
 use process_tests::honest::Honest;
 use process_tests::rogue::Rogue;
 use process_tests::zone::Zone;
@@ -94,10 +95,9 @@ fn garbage_on_the_open_ports_is_counted_and_harms_nobody() {
 #[test]
 fn a_stranger_who_says_nothing_is_not_kept() {
     let zone = Zone::start();
-    for link in [Link::Quic, Link::WebSocket] {
-        let mut rogue = Rogue::dial(&zone.target(link));
-        rogue.wait_closed();
-    }
+    at_once([Link::Quic, Link::WebSocket], |link| {
+        Rogue::dial(&zone.target(link)).wait_closed();
+    });
     zone.wait_number("/tick", 1);
     assert_eq!(zone.number("/players"), 0);
 }

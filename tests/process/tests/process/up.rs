@@ -1,6 +1,7 @@
 //! `arcane up`: a local realm from one command.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,6 +15,16 @@ fn up(dir: &TempDir) -> Command {
     command.args(["up", "--side-m", "128", "--creatures", "100", "--spawn-radius-m", "40", "--data-dir"]);
     command.arg(dir.path().join("up")).stdin(Stdio::null());
     command
+}
+
+/// A realm that is up, and where the kernel shows its zone.
+fn started(dir: &TempDir) -> (Running, PathBuf) {
+    let realm = Running::start(up(dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()));
+    let note = dir.path().join("up/ready.json");
+    let ready: Value = wait_for("the realm", Duration::from_secs(60), || {
+        serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
+    });
+    (realm, PathBuf::from(format!("/proc/{}", ready["pid"])))
 }
 
 #[test]
@@ -57,33 +68,21 @@ fn a_realm_with_bots_runs_for_a_while_and_reports() {
 #[test]
 fn ctrl_c_drains_the_whole_realm() {
     let dir = TempDir::new().unwrap();
-    let mut realm =
-        Running::start(up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()));
-    let note = dir.path().join("up/ready.json");
-    let ready: Value = wait_for("the realm", Duration::from_secs(60), || {
-        serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
-    });
+    let (mut realm, zone) = started(&dir);
     realm.signal("INT");
     let status = realm.wait_end(Duration::from_secs(30));
     assert!(status.success(), "{status}");
-    let zone = std::path::PathBuf::from(format!("/proc/{}", ready["pid"]));
     assert!(!zone.exists(), "the zone was left behind");
 }
 
 #[test]
 fn a_realm_that_is_killed_leaves_no_zone_behind() {
     let dir = TempDir::new().unwrap();
-    let mut realm =
-        Running::start(up(&dir).args(["--port", "0"]).stderr(Stdio::null()).stdout(Stdio::null()));
-    let note = dir.path().join("up/ready.json");
-    let ready: Value = wait_for("the realm", Duration::from_secs(60), || {
-        serde_json::from_slice(&std::fs::read(&note).ok()?).ok()
-    });
+    let (mut realm, zone) = started(&dir);
     realm.kill();
-    let state = std::path::PathBuf::from(format!("/proc/{}/stat", ready["pid"]));
     wait_for("the end of the zone", Duration::from_secs(30), || {
         // Gone, or a zombie that nobody has waited for yet.
-        let is_over = std::fs::read_to_string(&state).map_or(true, |stat| stat.contains(") Z "));
+        let is_over = std::fs::read_to_string(zone.join("stat")).map_or(true, |stat| stat.contains(") Z "));
         is_over.then_some(())
     });
 }
