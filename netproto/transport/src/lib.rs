@@ -30,6 +30,7 @@ mod lane;
 mod mmsg;
 mod peer;
 mod quic;
+mod session;
 mod settings;
 mod socket;
 mod table;

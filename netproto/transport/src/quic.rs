@@ -75,6 +75,10 @@ impl QuicPeer {
     pub(crate) fn enqueue(&mut self, at: Instant, event: ConnectionEvent, packets_max: usize) -> bool {
         let fits = self.queue.len() < packets_max;
         if fits {
+            if self.queue.capacity() == 0 {
+                // One packet per tick is the rule; an ordinary first push would make room for four, 896 bytes.
+                self.queue.reserve_exact(1);
+            }
             self.queue.push((at, event));
         }
         fits

@@ -3,7 +3,8 @@ use crate::cert::Identity;
 use crate::cid::MarkedCids;
 use crate::controller::UnhurriedFactory;
 use crate::limits::{Limits, UDP_BYTES};
-use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use crate::session::Sessions;
+use quinn_proto::crypto::rustls::QuicClientConfig;
 use quinn_proto::{
     AckFrequencyConfig, ClientConfig, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt,
 };
@@ -69,6 +70,22 @@ pub(crate) fn server(
     wire_major: u16,
     limits: &Limits,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let sessions = Sessions::new(server_tls(identity, wire_major)?);
+    let mut config = ServerConfig::with_crypto(Arc::new(sessions));
+    config
+        .transport_config(Arc::new(server_transport(limits)))
+        .migration(true)
+        .max_incoming(limits.half_open_max)
+        .incoming_buffer_size(16 * 1024)
+        .incoming_buffer_size_total(4 << 20);
+    Ok(Arc::new(config))
+}
+
+/// TLS of a server.
+pub(crate) fn server_tls(
+    identity: &Identity,
+    wire_major: u16,
+) -> Result<rustls::ServerConfig, rustls::Error> {
     let mut tls = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
@@ -77,15 +94,7 @@ pub(crate) fn server(
     // No resumption, hence no 0-RTT: a replayed hello must not exist.
     tls.send_tls13_tickets = 0;
     tls.max_early_data_size = 0;
-    let crypto = QuicServerConfig::try_from(tls).expect("the provider lists AES-128-GCM");
-    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
-    config
-        .transport_config(Arc::new(server_transport(limits)))
-        .migration(true)
-        .max_incoming(limits.half_open_max)
-        .incoming_buffer_size(16 * 1024)
-        .incoming_buffer_size_total(4 << 20);
-    Ok(Arc::new(config))
+    Ok(tls)
 }
 
 fn server_transport(limits: &Limits) -> TransportConfig {
@@ -109,13 +118,7 @@ pub(crate) fn client(
     verifier: Arc<dyn rustls::client::danger::ServerCertVerifier>,
     wire_major: u16,
 ) -> Result<ClientConfig, rustls::Error> {
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![alpn(wire_major)];
-    tls.resumption = rustls::client::Resumption::disabled();
+    let tls = client_tls(verifier, wire_major)?;
     let crypto = QuicClientConfig::try_from(tls).expect("the provider lists AES-128-GCM");
     let mut config = ClientConfig::new(Arc::new(crypto));
     let mut transport = common_transport(Duration::from_secs(10));
@@ -130,6 +133,21 @@ pub(crate) fn client(
         .keep_alive_interval(Some(KEEP_ALIVE));
     config.transport_config(Arc::new(transport));
     Ok(config)
+}
+
+/// TLS of a client.
+pub(crate) fn client_tls(
+    verifier: Arc<dyn rustls::client::danger::ServerCertVerifier>,
+    wire_major: u16,
+) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![alpn(wire_major)];
+    tls.resumption = rustls::client::Resumption::disabled();
+    Ok(tls)
 }
 
 fn common_transport(idle_timeout: Duration) -> TransportConfig {
