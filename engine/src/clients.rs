@@ -385,7 +385,7 @@ impl Visit<'_> {
     /// may be as late as that.
     #[cold]
     #[inline(never)]
-    fn hold_back(&self, turn: u32, mut plan: Plan, spared: &mut Spared) -> Plan {
+    fn hold_back(&self, turn: u32, holds_cosmetic: bool, mut plan: Plan, spared: &mut Spared) -> Plan {
         let Setting { shed, .. } = *self.hall.setting;
         let (columns, own) = (self.hall.columns, self.place);
         let beyond = |slots: u64, is_beyond: &dyn Fn((i32, i32)) -> bool| {
@@ -403,7 +403,7 @@ impl Visit<'_> {
         } else {
             *motion &= !beyond(*motion, &is_stray);
         }
-        if shed.holds_cosmetic(turn) {
+        if holds_cosmetic {
             let [status, look] = [plan.groups[Status::GROUP], plan.groups[Look::GROUP]];
             let aside = beyond(status | look, &out_of(shed::NEAR_MM));
             let n = (status & aside).count_ones() + (look & aside).count_ones();
@@ -418,8 +418,9 @@ impl Visit<'_> {
     fn send(&mut self, turn: u32, stepped: u64, desk: &mut Desk) {
         let tick = self.hall.setting.now;
         let mut plan = self.client.view.open();
+        let holds_cosmetic = self.holds_cosmetic(turn);
         if self.hall.setting.shed.level() > 0 {
-            plan = self.hold_back(turn, plan, &mut desk.spared);
+            plan = self.hold_back(turn, holds_cosmetic, plan, &mut desk.spared);
         }
         // What should go now, and finds no room.
         let mut left = 0;
@@ -436,6 +437,7 @@ impl Visit<'_> {
             return;
         }
         (self.client.sent_at, self.client.echoed) = (tick, consumed);
+        self.client.cosmetic_at = if holds_cosmetic { self.client.cosmetic_at } else { tick };
         let introduced = self.introduced(&plan);
         let news = self.client.view.commit(&plan, introduced);
         self.note_told(plan.dirty() | plan.emptied | introduced, left | plan.unknown & !introduced, desk);

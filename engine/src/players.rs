@@ -114,6 +114,8 @@ pub struct Client {
     pub waiting: Waiting,
     /// Slots whose news found no room in the last snapshot: it goes on in the next one.
     pub overdue: u64,
+    /// Tick of the last snapshot in which no cosmetic news was held back.
+    pub cosmetic_at: u32,
 }
 
 // 20,000 clients are visited in every tick: their state is the memory traffic.
@@ -139,6 +141,7 @@ impl Client {
             near: 0,
             waiting: Waiting::default(),
             overdue: 0,
+            cosmetic_at: 0,
         }
     }
 

@@ -76,7 +76,7 @@ pub const FAR_MM: i32 = 32_000;
 const INTEREST_TICKS: u32 = 2 * interest::EVERY_TICKS;
 /// Cosmetic news goes every so many ticks: a multiple of every distance between two snapshots, and an even number of
 /// snapshots, so that it also goes to clients that get only every second one.
-const COSMETIC_TICKS: u32 = 24;
+pub(crate) const COSMETIC_TICKS: u32 = 24;
 /// Slots when there are few.
 const FEW_SLOTS: usize = 32;
 /// Creatures with nobody around think so many times as seldom.

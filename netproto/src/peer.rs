@@ -269,12 +269,19 @@ impl View {
         if self.in_flight >> at(number) & 1 == 1 {
             self.decide(Fates { settled: 0, lost: 1 << at(number) }); // sent RING numbers ago
         }
+        Plan { exact: !on_its_way, ..self.plan() }
+    }
+
+    /// What the next snapshot would hold if it went now, without steps.
+    #[must_use]
+    #[inline(always)]
+    pub fn plan(&self) -> Plan {
         Plan {
-            number,
+            number: self.next_number,
             emptied: self.held & !self.known & !self.news,
             unknown: self.occupied & !self.known,
             groups: self.dirty,
-            exact: !on_its_way,
+            exact: 0,
             own: self.own_dirty,
         }
     }

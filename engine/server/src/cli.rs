@@ -136,6 +136,9 @@ pub struct ZoneArgs {
     /// Who may come by WebSocket, which has no TLS here: loopback, private, or anybody (behind a proxy with TLS)
     #[arg(long, value_name = "WHO")]
     pub plain_websocket: Option<String>,
+    /// Web pages that may play, by their origins; those from the address that it listens at may anyway
+    #[arg(long, value_name = "LIST")]
+    pub origins: Option<String>,
     /// Health, metrics and status; a loopback address
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<String>,
@@ -175,6 +178,7 @@ impl ZoneArgs {
             ("--cores", "cores", &self.cores),
             ("--listen", "listen.addr", &self.listen),
             ("--plain-websocket", "listen.plain_websocket", &self.plain_websocket),
+            ("--origins", "listen.origins", &self.origins),
             ("--admin", "admin.addr", &self.admin),
             ("--data-dir", "data_dir", &self.data_dir),
             ("--histograms", "histograms", &self.histograms),
@@ -324,6 +328,7 @@ mod tests {
             ("--cores", "cores", "0"),
             ("--listen", "listen.addr", "127.0.0.1:1"),
             ("--plain-websocket", "listen.plain_websocket", "private"),
+            ("--origins", "listen.origins", "https://game.example"),
             ("--admin", "admin.addr", "127.0.0.1:2"),
             ("--data-dir", "data_dir", "/x"),
             ("--histograms", "histograms", "off"),
@@ -342,6 +347,6 @@ mod tests {
             assert_eq!(settings.text(key), value);
             assert_eq!(settings.get(key).source.to_string(), format!("flag {flag}"));
         }
-        assert_eq!(crate::config::KEYS.len(), 15, "a new setting needs a flag, and a line above");
+        assert_eq!(crate::config::KEYS.len(), 16, "a new setting needs a flag, and a line above");
     }
 }

@@ -7,11 +7,14 @@
 //! Source: docs/ARCHITECTURE.md "When a snapshot goes".
 
 use super::{Desk, QUIET_TICKS_MAX, Visit};
-use crate::shed::{Rung, Shed};
+use crate::shed::{self, Rung, Spared};
 use crate::world::{Sending, Setting};
+use netproto::{Look, Status};
 
 /// News that is not urgent waits no longer than this.
 pub const HOLD_MS: u32 = 100;
+/// While cosmetic news is held back, it rides along once in so many ticks; the next snapshot is a few ticks away.
+const COSMETIC_TICKS: u32 = shed::COSMETIC_TICKS - QUIET_TICKS_MAX;
 /// Ticks of waiting that are told apart.
 const WAITS: usize = 4;
 /// Longest wait at the fastest rate, and one more, so that one too long would show.
@@ -97,18 +100,50 @@ impl Visit<'_> {
 
     fn has_reason(&self, turn: u32, is_bereft: bool, has_lost: bool) -> bool {
         let (client, setting) = (&*self.client, self.hall.setting);
-        let due = client.view.due();
+        let due = if setting.shed.level() == 0 { client.view.due() } else { self.may_go(turn) };
         let is_urgent = is_bereft
             || due & client.near != 0
             || has_lost && (due != 0 || self.timeds.is_due())
             || client.view.owes_own()
             || self.player.queue.is_made_up()
             || self.timeds.is_urgent();
-        // What would be too old by the next regular turn goes in this one; what found no room goes on at once.
-        let n_ticks = (hold_ticks(setting) + 1).saturating_sub(self.send_every());
-        let is_old = due & (client.waiting.since(n_ticks) | client.overdue) != 0;
+        // What found no room goes on at once. Where regular turns are rare, news waits for the first one at which it is old:
+        // to send it at the one before would be more snapshots than with a turn in every tick.
+        let is_old = due & (client.waiting.since(hold_ticks(setting)) | client.overdue) != 0;
         let is_quiet = setting.now.wrapping_sub(client.sent_at) >= QUIET_TICKS_MAX;
-        is_urgent || is_old || is_quiet || due != 0 && is_rare_turn(setting.shed, turn)
+        is_urgent || is_old || is_quiet
+    }
+
+    /// Whether cosmetic news of those who are not near waits for a later snapshot. Where not every tick is one, turns may
+    /// pass without any: then it goes with the first one behind its turn, and there is one in a few ticks.
+    #[inline(always)]
+    pub(super) fn holds_cosmetic(&self, turn: u32) -> bool {
+        let Setting { shed, sending, now, .. } = *self.hall.setting;
+        match sending {
+            Sending::EveryTick => shed.holds_cosmetic(turn),
+            Sending::News => {
+                shed.has(Rung::Cosmetic) && now.wrapping_sub(self.client.cosmetic_at) < COSMETIC_TICKS
+            }
+        }
+    }
+
+    /// Slots with news that is a reason for a snapshot while load is shed. What has to wait for a later turn is none, and
+    /// cosmetic news rides along with others only: were it a reason, a rung would send more than the one before.
+    #[cold]
+    #[inline(never)]
+    fn may_go(&self, turn: u32) -> u64 {
+        let plan = self.hold_back(turn, true, self.client.view.plan(), &mut Spared::default());
+        plan.dirty() | plan.unknown | plan.emptied
+    }
+
+    /// Slots with other news than looks and actions. While those are held back they have no age: a slot that waits for its
+    /// look would make the next step of its occupant old at once.
+    #[cold]
+    #[inline(never)]
+    fn not_cosmetic(&self) -> u64 {
+        let mut plan = self.client.view.plan();
+        (plan.groups[Status::GROUP], plan.groups[Look::GROUP]) = (0, 0);
+        plan.dirty() | plan.unknown | plan.emptied
     }
 
     /// Nothing was told in this tick: what is there waits.
@@ -117,7 +152,8 @@ impl Visit<'_> {
         if self.hall.setting.sending == Sending::News {
             let due = self.client.view.due();
             desk.ages.near_waits += u64::from((due & self.client.near).count_ones());
-            self.client.waiting.go_on(due);
+            let ageing = if self.hall.setting.shed.has(Rung::Cosmetic) { self.not_cosmetic() } else { due };
+            self.client.waiting.go_on(ageing);
         }
     }
 
@@ -142,11 +178,6 @@ impl Visit<'_> {
         self.client.waiting.go_on(left);
         self.client.overdue = left;
     }
-}
-
-/// Cosmetic news that was held back has its turn only now and then: then it needs no other reason.
-fn is_rare_turn(shed: &Shed, turn: u32) -> bool {
-    shed.has(Rung::Cosmetic) && !shed.holds_cosmetic(turn)
 }
 
 #[cfg(test)]

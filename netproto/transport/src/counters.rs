@@ -56,6 +56,8 @@ counters! {
     retries,
     /// Connections turned away before the handshake: full, too many from one place.
     refused,
+    /// Upgrades refused to web pages that may not play; they count as failed handshakes as well.
+    refused_origin,
     /// Hellos refused by the owner.
     hellos_refused,
     /// Peers admitted.

@@ -15,7 +15,7 @@ pub(crate) struct Door {
     /// For each cell the time at which its bucket would be full again (GCRA's theoretical arrival time).
     cells: Vec<Instant>,
     seed: u64,
-    /// The one address that we listen at, if it is one: the kernel lets nobody else use it as a source.
+    /// The one address that we listen at, if it is one.
     own: Option<IpAddr>,
 }
 
@@ -26,7 +26,21 @@ impl Door {
 
     /// Whoever comes from the address that we listen at is on this machine, and as free as on loopback.
     pub(crate) fn set_own(&mut self, listen: IpAddr) {
-        self.own = Some(listen.to_canonical()).filter(|ip| !ip.is_unspecified());
+        self.own = Some(listen.to_canonical()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
+    }
+
+    /// As if this were an address on a cable.
+    #[cfg(test)]
+    pub(crate) fn pretend_own(&mut self, ip: IpAddr) {
+        self.own = Some(ip);
+    }
+
+    /// Whether the source of a first packet says nothing until a Retry has come back from it. Linux drops what arrives from
+    /// outside with one of its own IPv4 addresses, or with a loopback one, as its source; with its own IPv6 address it does
+    /// not, so a neighbour could pose as this machine.
+    pub(crate) fn is_in_doubt(&self, addr: SocketAddr) -> bool {
+        let ip = addr.ip().to_canonical();
+        ip.is_ipv6() && self.own == Some(ip)
     }
 
     fn is_this_machine(&self, ip: IpAddr) -> bool {
@@ -161,6 +175,26 @@ mod tests {
         door.set_own([0, 0, 0, 0].into());
         let n = (0..100).filter(|_| door.handle_arrival(now, addr("10.0.0.1:1"), &limits)).count();
         assert_eq!(n, 2, "a wildcard is nobody's address");
+    }
+
+    #[test]
+    fn only_the_own_ipv6_address_is_in_doubt() {
+        let mut door = Door::new(Instant::now(), 1);
+        let in_doubt = |door: &Door| {
+            let each = ["[fd00::1]:1", "[fd00::2]:1", "[::1]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"];
+            each.map(|from| door.is_in_doubt(addr(from)))
+        };
+        assert_eq!(in_doubt(&door), [false; 5]);
+        for (own, expected) in [
+            ("fd00::1", [true, false, false, false, false]),
+            ("::1", [false; 5]),
+            ("10.0.0.1", [false; 5]),
+            ("::ffff:10.0.0.1", [false; 5]),
+            ("::", [false; 5]),
+        ] {
+            door.set_own(own.parse().unwrap());
+            assert_eq!(in_doubt(&door), expected, "{own}");
+        }
     }
 
     #[test]

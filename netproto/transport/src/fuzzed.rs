@@ -44,7 +44,7 @@ pub fn frames(bytes: &mut [u8], payload_max: usize) -> usize {
 
 /// Judges the head of a request; whether it is one that is let in.
 pub fn request(bytes: &[u8]) -> bool {
-    matches!(upgrade::handle_request(bytes, WIRE_MAJOR), Verdict::Accept(_))
+    matches!(upgrade::handle_request(bytes, WIRE_MAJOR, &Limits::default()), Verdict::Accept(_))
 }
 
 /// Reads a server's answer to an upgrade, and the frames behind it; whether the upgrade was accepted.

@@ -43,3 +43,4 @@ pub use join::{JoinCode, JoinCodeError};
 pub use limits::{FRAME_BYTES_MAX, Limits, PlainWebSocket, RECORD_BYTES_MAX, is_private};
 pub use server::{Server, ServerConfig};
 pub use socket::BindError;
+pub use ws::origin::{NoOrigin, Origin};

@@ -1,4 +1,5 @@
 //! Every number a stranger can push against.
+use crate::ws::origin::Origin;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -83,8 +84,17 @@ pub struct Limits {
     pub stall_max: Duration,
     /// Who may speak WebSocket without TLS.
     pub plain_websocket: PlainWebSocket,
+    /// Web pages that may speak WebSocket, wherever they came from.
+    pub origins: Vec<Origin>,
     /// Wanted size of the UDP receive buffer, bytes.
     pub receive_buffer_bytes: usize,
+}
+
+impl Limits {
+    /// Whether it matters which page asks: not behind a proxy that decides who comes in, unless pages are listed.
+    pub(crate) fn checks_origins(&self) -> bool {
+        self.plain_websocket != PlainWebSocket::Anybody || !self.origins.is_empty()
+    }
 }
 
 impl Default for Limits {
@@ -106,6 +116,7 @@ impl Default for Limits {
             under_way_bytes_max: 256 << 10,
             stall_max: Duration::from_secs(10),
             plain_websocket: PlainWebSocket::Loopback,
+            origins: Vec::new(),
             receive_buffer_bytes: 4 << 20,
         }
     }

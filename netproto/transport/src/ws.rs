@@ -3,6 +3,7 @@
 //! At most one frame waits for TCP to take it; newer ones are dropped meanwhile. Records wait in the peer's queue
 //! and leave by the budget.
 pub(crate) mod frame;
+pub(crate) mod origin;
 #[cfg(test)]
 mod tests;
 pub(crate) mod upgrade;
@@ -171,7 +172,7 @@ impl WsPeer {
     }
 
     fn upgrade(&mut self, bytes: &mut Vec<u8>, head: &mut Head, lane: &mut Lane, pass: &Pass<'_>) {
-        match upgrade::handle_request(bytes, self.wire_major) {
+        match upgrade::handle_request(bytes, self.wire_major, pass.limits) {
             Verdict::More => {}
             Verdict::Accept(response) => {
                 bytes.clear();
@@ -179,14 +180,27 @@ impl WsPeer {
                 lane.counters.handshakes_websocket += 1;
                 head.wait_for_hello(pass);
             }
-            Verdict::Refuse(response) => {
-                bytes.clear();
-                self.out.extend_from_slice(&response);
-                self.goodbye = true;
-                self.linger_until = Some(pass.now + LINGER);
-                head.end(lane, CloseReason::Protocol("no acceptable upgrade".to_owned()));
+            Verdict::Refuse(response) => self.refuse(&response, bytes, head, lane, pass),
+            Verdict::RefusePage(response) => {
+                lane.counters.refused_origin += 1;
+                self.refuse(&response, bytes, head, lane, pass);
             }
         }
+    }
+
+    fn refuse(
+        &mut self,
+        response: &[u8],
+        bytes: &mut Vec<u8>,
+        head: &mut Head,
+        lane: &mut Lane,
+        pass: &Pass<'_>,
+    ) {
+        bytes.clear();
+        self.out.extend_from_slice(response);
+        self.goodbye = true;
+        self.linger_until = Some(pass.now + LINGER);
+        head.end(lane, CloseReason::Protocol("no acceptable upgrade".to_owned()));
     }
 
     /// Takes whole frames off the front of `bytes`, as far as this stage and pass allow, and leaves the rest.

@@ -25,6 +25,8 @@ pub(crate) struct Report {
     packets_per_client_second: f64,
     #[serde(flatten)]
     ages: AgesOfNews,
+    /// The most of any window: with any, these are not the figures of a free path.
+    clients_slowed: u64,
     inputs_per_client_second: f64,
     tick_ms: TickMs,
     overruns: u64,
@@ -113,6 +115,7 @@ impl Report {
             kernel_us: us.value - user_us,
             packets_per_client_second: of_zone(&|zone| per_second(zone.n_packets_out, zone)).value,
             ages: AgesOfNews::of(&ages(turns), scenario::HZ),
+            clients_slowed: turns.iter().map(|turn| turn.zone.n_slowed).max().unwrap_or(0),
             inputs_per_client_second: of_zone(&|zone| per_second(zone.counts.n_inputs, zone)).value,
             tick_ms: tick_ms(turns)?,
             overruns: total(turns, "overruns").unwrap_or(0),
@@ -181,6 +184,10 @@ impl Report {
             ages.added_age_ms.p99,
             ages.near_share * 100.0,
             ages.near_added_age_ms
+        );
+        println!(
+            "  slowed       {} clients at most, by what their paths seemed to bear",
+            self.clients_slowed
         );
         println!(
             "  tick         {:.2} ms p50, {:.2} p99, {:.2} max; {} overruns",

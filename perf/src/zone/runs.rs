@@ -74,6 +74,8 @@ pub(crate) struct Look {
     pub(crate) tick_ms: Value,
     /// How long news waited for its snapshot.
     pub(crate) ages: Ages,
+    /// Clients that got less than full detail for what their paths seemed to bear, at the begin or the end.
+    pub(crate) n_slowed: u64,
     /// Packets and frames that the zone sent.
     pub(crate) n_packets_out: u64,
     /// How long it was.
@@ -278,10 +280,22 @@ impl Guests {
         let after = self.ask(&zone.admin, &mut schedule, Admin::status)?;
         let n_packets_out = packets_out(&after).saturating_sub(packets_out(&status));
         let ages = ages(&after["window"]["news"])?;
+        let n_slowed = slowed(&status).max(slowed(&after));
         let tick_ms = self.tick_ms(&zone.admin, &mut schedule)?;
         self.idle(AFTERMATH)?;
         zone.process.pause();
-        Ok(Look { used, counts, sent, gap_p99_ms, status: after, tick_ms, ages, n_packets_out, seconds })
+        Ok(Look {
+            used,
+            counts,
+            sent,
+            gap_p99_ms,
+            status: after,
+            tick_ms,
+            ages,
+            n_slowed,
+            n_packets_out,
+            seconds,
+        })
     }
 
     /// How long the window's ticks took, once the zone has handed them over.
@@ -338,6 +352,12 @@ fn ages(status: &Value) -> anyhow::Result<Ages> {
         *n = of(&status["ticks_waited"][at])?;
     }
     Ok(ages)
+}
+
+/// Clients that are not on the first level of the budgets.
+fn slowed(status: &Value) -> u64 {
+    let levels = status["budgets"]["by_level"].as_array();
+    levels.map_or(0, |levels| levels.iter().skip(1).filter_map(Value::as_u64).sum())
 }
 
 /// QUIC packets; on WebSocket a frame is counted as one.

@@ -271,6 +271,11 @@ impl Board {
         }
         page.count("arcane_door_retries_total", "Addresses asked to prove themselves", sockets.retries);
         page.count("arcane_door_refused_total", "Connections turned away unheard", sockets.refused);
+        page.count(
+            "arcane_pages_refused_total",
+            "Upgrades refused to web pages that may not play",
+            sockets.refused_origin,
+        );
         page.family("arcane_transport_bytes_total", "counter", "Bytes at the sockets");
         for (transport, direction, n) in [
             ("quic", "in", sockets.udp_bytes_in),

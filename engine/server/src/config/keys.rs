@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use jobs::CoreList;
+use transport::Origin;
 
 /// Value of `cores` that leaves the choice to us.
 pub const CORES_AUTO: &str = "auto";
@@ -45,13 +46,15 @@ pub enum Kind {
     Path,
     /// A list of cores, or `auto`.
     Cores,
+    /// A list of web pages' origins; may be empty.
+    Origins,
 }
 
 /// A TOML integer has 63 bits without its sign.
 const SEED_MAX: u64 = i64::MAX as u64;
 
 /// Every setting of a zone.
-pub const KEYS: [Key; 15] = [
+pub const KEYS: [Key; 16] = [
     Key {
         name: "zone.seed",
         kind: Kind::Whole { min: 0, max: SEED_MAX, unit: "" },
@@ -111,6 +114,12 @@ pub const KEYS: [Key; 15] = [
         kind: Kind::Word(&["loopback", "private", "anybody"]),
         default: "loopback",
         doc: "Who may come by WebSocket, which has no TLS here; anybody: only behind a proxy that adds it",
+    },
+    Key {
+        name: "listen.origins",
+        kind: Kind::Origins,
+        default: "",
+        doc: "Web pages that may play; others may when they come from the address that the zone listens at",
     },
     Key {
         name: "admin.addr",
@@ -186,6 +195,7 @@ impl Key {
                 let addr: SocketAddr = text.parse().map_err(|_| self.expected())?;
                 (!is_loopback || addr.ip().is_loopback()).then_some(()).ok_or_else(|| self.expected())
             }
+            Kind::Origins => origins(text).map(drop).ok_or_else(|| self.expected()),
             Kind::Path => (!text.is_empty()).then_some(()).ok_or_else(|| self.expected()),
             Kind::Cores if text == CORES_AUTO => Ok(()),
             Kind::Cores => {
@@ -206,6 +216,7 @@ impl Key {
                 "a loopback address and a port, such as 127.0.0.1:8082".to_owned()
             }
             Kind::Address { .. } => "an IP address and a port, such as 127.0.0.1:8080".to_owned(),
+            Kind::Origins => "origins with commas between them, such as https://game.example".to_owned(),
             Kind::Path => "the path of a directory".to_owned(),
             Kind::Cores => format!("a list of cores such as 0-3,5, or {CORES_AUTO}"),
         }
@@ -222,6 +233,13 @@ impl Key {
     pub fn takes_text(&self) -> bool {
         !matches!(self.kind, Kind::Whole { .. } | Kind::OneOf(_))
     }
+}
+
+/// Origins with commas between them; nothing when one of them is none.
+#[must_use]
+pub fn origins(text: &str) -> Option<Vec<Origin>> {
+    let each = text.split(',').map(str::trim).filter(|_| !text.is_empty());
+    each.map(|origin| origin.parse().ok()).collect()
 }
 
 /// Plain decimal digits: no sign, no spaces, so that every source reads numbers alike.
@@ -273,6 +291,19 @@ mod tests {
         let admin = Key::find("admin.addr").unwrap();
         assert!(admin.check("[::1]:9000").is_ok());
         assert!(admin.check("0.0.0.0:8082").is_err());
+    }
+
+    #[test]
+    fn origins_are_a_list_of_which_each_is_one() {
+        let key = Key::find("listen.origins").unwrap();
+        for (good, n) in [("", 0), ("https://game.example", 1), ("https://a.example, http://127.0.0.1:80", 2)]
+        {
+            assert_eq!(key.check(good), Ok(()), "{good}");
+            assert_eq!(origins(good).unwrap().len(), n);
+        }
+        for bad in ["*", "null", "game.example", "https://game.example/", "https://a.example,", ","] {
+            assert!(key.check(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

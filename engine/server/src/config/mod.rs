@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use engine::{Drill, Sending};
 use jobs::{CoreList, Level};
-use transport::{PlainWebSocket, is_private};
+use transport::{Origin, PlainWebSocket, is_private};
 
 pub use keys::{KEYS, Key};
 pub use layers::{ConfigError, Setting, Settings, Source};
@@ -26,6 +26,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Who may come by WebSocket, which has no TLS; with it goes who needs no ticket.
     pub plain_websocket: PlainWebSocket,
+    /// Web pages that may come by WebSocket, besides those from where the zone is.
+    pub origins: Vec<Origin>,
     /// Where operators look; loopback only.
     pub admin: SocketAddr,
     /// Keys and other files that outlive the process.
@@ -142,6 +144,7 @@ impl Config {
             zone,
             listen,
             plain_websocket,
+            origins: keys::origins(settings.text("listen.origins")).expect("origins were checked when read"),
             admin,
             data_dir: PathBuf::from(settings.text("data_dir")),
             log_level: settings.text("log.level").to_owned(),

@@ -43,6 +43,8 @@ const DELAY_CLEAR: Duration = Duration::from_millis(50);
 const LAG_SLACK: Duration = Duration::from_millis(60);
 /// Without a word for this long beyond the usual, the path is taken to be broken. Source: RFC 8083 section 4.1.
 const SILENCE: Duration = Duration::from_secs(1);
+/// So long after the zone stood still acknowledgements come in that had to wait for it.
+const AFTERSHOCK: Duration = Duration::from_secs(1);
 /// The least delay is that of the last 15 to 30 s: routes change. Source: RFC 6817 section 2.4.1, BASE_HISTORY.
 const BASE_WINDOW: Duration = Duration::from_secs(15);
 /// Losses are forgotten by half in this time.
@@ -283,6 +285,8 @@ pub struct Budgeter {
     /// Levels counted in this lap.
     counting: [u32; LEVELS.len()],
     standings: Standings,
+    /// What is measured until then may be of the time in which the zone stood still.
+    shaken_until: Option<Instant>,
 }
 
 impl Budgeter {
@@ -297,6 +301,7 @@ impl Budgeter {
             n_places: 0,
             counting: [0; LEVELS.len()],
             standings: Standings::default(),
+            shaken_until: None,
         }
     }
 
@@ -327,6 +332,10 @@ impl Budgeter {
             Some(row) if row.peer == peer => row,
             place => place.insert(Row::new(now, peer, report)),
         };
+        if self.shaken_until.is_some_and(|until| now < until) {
+            (row.rtt_base, row.lag_base) = (Base::new(now), Base::new(now));
+            (row.n_delayed, row.clear_since) = (0, None);
+        }
         let before = row.level;
         let cause = judge(row, now, report, ticks_per_second);
         let level = row.level;
@@ -338,6 +347,12 @@ impl Budgeter {
         }
         self.standings.rises += u64::from(level < before);
         (level != before).then_some(LEVELS[level])
+    }
+
+    /// The zone stood still: what was under way meanwhile seems to have taken that long, and says nothing of any path. Levels
+    /// stay; what is measured from now on is compared with what comes after it.
+    pub fn handle_standstill(&mut self, now: Instant) {
+        self.shaken_until = Some(now + AFTERSHOCK);
     }
 
     /// Where clients stand.

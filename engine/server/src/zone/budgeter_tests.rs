@@ -232,3 +232,22 @@ fn a_probe_times_what_was_applied_and_knows_how_long_nothing_came() {
     probe.handle_acks(&acks(3, 0), start + 300 * MS);
     assert_eq!(probe.take(start + 310 * MS), (None, Duration::ZERO), "it was lost, but something comes back");
 }
+
+/// Seen was that a zone that had been stopped for some seconds sent all its clients the least there is for as long again.
+/// The time it had stood still was taken for the silence of their paths, and for their round trips. Now what was
+/// measured over it is thrown away.
+#[test]
+fn what_a_zone_slept_through_says_nothing_of_its_clients_paths() {
+    let mut run = Run::new();
+    assert!(run.go(FAIR, 300.0, 10).iter().all(|level| *level == 0));
+    run.now += Duration::from_secs(20);
+    run.budgeter.handle_standstill(run.now);
+    // The first report is of before it; then a round trip that spans it comes in, and is smoothed away sample by sample.
+    run.now += EVERY;
+    assert_eq!(run.budgeter.handle_report(run.now, PEER, &run.report), None);
+    run.report.rtt = Duration::from_millis(2_500);
+    assert!(run.go(FAIR, 300.0, 10).iter().all(|level| *level == 0), "{:?}", run.levels);
+    // A queue that builds up afterwards is seen as before.
+    let queue = Path { foreign: Duration::from_millis(300), ..FAIR };
+    assert!(run.go(queue, 300.0, 10).iter().any(|level| *level > 0));
+}

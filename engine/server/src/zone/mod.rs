@@ -101,6 +101,9 @@ pub struct BeginFlags {
 /// Ticks are not counted over the end of their 32 bits: that takes 6.8 years at 20 Hz. This leaves a year.
 const BEHIND_TICK_MAX: u32 = u32::MAX - 20 * 86_400 * 366;
 
+/// A tick that begins so much too late tells nothing of the paths to clients: the process was stopped, or the machine slept.
+const STOOD_STILL: Duration = Duration::from_millis(500);
+
 /// Runs a zone until it is told to stop.
 ///
 /// # Errors
@@ -196,6 +199,7 @@ impl Zone {
         let limits = Limits {
             peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS,
             plain_websocket: config.plain_websocket,
+            origins: config.origins.clone(),
             ..Limits::default()
         };
         let server = ServerConfig {
@@ -311,6 +315,10 @@ impl Zone {
         let burden = planted::Burden::begin();
         planted::break_client(&mut self.world);
         let behind = self.schedule.behind(begun);
+        if behind >= STOOD_STILL {
+            self.peers.forget_probes();
+            self.budgeter.handle_standstill(begun);
+        }
         self.server.receive(begun);
         self.take_events(begun);
         frame.skip();

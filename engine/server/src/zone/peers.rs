@@ -468,6 +468,11 @@ impl Peers {
         self.row_mut(peer).map(|row| (row.player, &mut row.probe))
     }
 
+    /// The zone stood still: no answer is waited for any more.
+    pub fn forget_probes(&mut self) {
+        self.rows.iter_mut().flatten().for_each(|row| row.probe = Probe::default());
+    }
+
     /// What is the same for everybody who enters.
     #[must_use]
     pub fn greeting(&self) -> &Greeting {

@@ -43,18 +43,28 @@ pub struct RecordFlags {
 
 impl RecordFlags {
     /// What was given, as it is given to a zone. One that is started again after a crash lives another day, in a file of
-    /// its own: `day.rec`, `day.rec.1`, `day.rec.2`.
+    /// its own: `day.rec`, `day.rec.1`, `day.rec.2`. Names that are taken, by days of an earlier realm, are passed over,
+    /// unless they may be replaced.
     #[must_use]
     pub fn given(&self, n_restarts: u32) -> Vec<OsString> {
         let Some(path) = &self.record else { return Vec::new() };
-        let mut path = path.clone().into_os_string();
-        if n_restarts > 0 {
-            path.push(format!(".{n_restarts}"));
-        }
-        let mut flags: Vec<OsString> = vec!["--record".into(), path];
+        let path = if n_restarts == 0 { path.clone() } else { self.next_day(path, n_restarts) };
+        let mut flags: Vec<OsString> = vec!["--record".into(), path.into()];
         flags.extend(self.record_replace.then(|| "--record-replace".into()));
         flags.extend(["--record-digests".into(), self.record_digests.to_string().into()]);
         flags
+    }
+
+    /// The file of a day that begins after so many crashes.
+    fn next_day(&self, path: &Path, n_restarts: u32) -> PathBuf {
+        let mut days = (n_restarts..=u32::MAX).map(|n| {
+            let mut day = path.as_os_str().to_owned();
+            day.push(format!(".{n}"));
+            PathBuf::from(day)
+        });
+        // Also a link that leads nowhere is there.
+        let is_free = |day: &PathBuf| self.record_replace || day.symlink_metadata().is_err();
+        days.find(is_free).expect("no directory holds four billion files")
     }
 }
 
@@ -283,6 +293,29 @@ mod tests {
         flags.record_replace = true;
         Recorder::start(&flags, &world).unwrap().end();
         assert_eq!(tail(&std::fs::read(&path).unwrap()), Tail::Whole);
+    }
+
+    #[test]
+    fn a_day_after_a_crash_passes_over_the_files_of_earlier_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut flags = flags(&dir.path().join("day.rec"));
+        let day = |flags: &RecordFlags, n_restarts| {
+            let given = flags.given(n_restarts);
+            assert_eq!(given[0], "--record");
+            PathBuf::from(&given[1]).file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        assert_eq!([0, 1, 2].map(|n| day(&flags, n)), ["day.rec", "day.rec.1", "day.rec.2"]);
+        for left in ["day.rec", "day.rec.1", "day.rec.2"] {
+            std::fs::write(dir.path().join(left), b"an earlier day").unwrap();
+        }
+        std::os::unix::fs::symlink("nowhere", dir.path().join("day.rec.3")).unwrap();
+        // What was asked for by name is not passed over: the zone refuses it.
+        assert_eq!([0, 1, 2, 5].map(|n| day(&flags, n)), ["day.rec", "day.rec.4", "day.rec.4", "day.rec.5"]);
+        flags.record = Some(dir.path().join(day(&flags, 1)));
+        Recorder::start(&flags, &world(10, 0)).unwrap().end();
+        let replacing =
+            RecordFlags { record: Some(dir.path().join("day.rec")), record_replace: true, ..flags };
+        assert_eq!([0, 1, 2].map(|n| day(&replacing, n)), ["day.rec", "day.rec.1", "day.rec.2"]);
     }
 
     /// A disk with room for so many bytes.

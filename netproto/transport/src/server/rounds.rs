@@ -51,13 +51,13 @@ impl Server {
     /// A first packet is valid. Decides what it may cost before anything is kept for it.
     pub(super) fn knock(&mut self, incoming: Incoming) {
         let half_open = self.waiting.len() + self.at_door.len();
-        if half_open >= self.limits.half_open_max {
+        let is_proven = incoming.remote_address_validated();
+        let is_in_doubt = !is_proven && self.door.is_in_doubt(incoming.remote_address());
+        let must_prove = !is_proven && (is_in_doubt || half_open >= self.limits.retry_above);
+        if half_open >= self.limits.half_open_max || is_in_doubt && !incoming.may_retry() {
             self.endpoint.ignore(incoming);
             self.counters.refused += 1;
-        } else if half_open >= self.limits.retry_above
-            && !incoming.remote_address_validated()
-            && incoming.may_retry()
-        {
+        } else if must_prove && incoming.may_retry() {
             let retry = self.endpoint.retry(incoming, self.replies.slot());
             let transmit = retry.expect("may_retry was asked");
             self.counters.retries += 1;

@@ -4,8 +4,11 @@ use crate::client::{Clients, ConnId, Target};
 use crate::event::Link;
 
 fn server_with_client(link: Link) -> (Server, Clients, ConnId, tempfile::TempDir) {
+    server_at(([127, 0, 0, 1], 0).into(), link)
+}
+
+fn server_at(addr: SocketAddr, link: Link) -> (Server, Clients, ConnId, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let addr = ([127, 0, 0, 1], 0).into();
     let config = ServerConfig { addr, data_dir: dir.path().into(), wire_major: 1, limits: Limits::default() };
     let server = Server::bind(config).unwrap();
     let mut clients = Clients::new(1).unwrap();
@@ -55,5 +58,22 @@ fn a_peer_refused_right_after_its_admission_stands_at_the_door_once() {
         assert!(server.admit(peer));
         server.refuse(peer, b"no");
         assert_eq!(server.at_door, [peer.index()], "{link:?}");
+    }
+}
+
+#[test]
+fn whoever_says_to_be_at_our_own_ipv6_address_must_prove_it() {
+    let loopback = std::net::Ipv6Addr::LOCALHOST;
+    if UdpSocket::bind((loopback, 0)).is_err() {
+        eprintln!("NOT RUN: this machine has no IPv6");
+        return;
+    }
+    for (is_on_a_cable, n_retries) in [(false, 0), (true, 1)] {
+        let (mut server, mut clients, _, _dir) = server_at((loopback, 0).into(), Link::Quic);
+        if is_on_a_cable {
+            server.door.pretend_own(loopback.into());
+        }
+        until(&mut server, &mut clients, |server, _| server.counters().handshakes_quic == 1);
+        assert_eq!(server.counters().retries, n_retries, "{is_on_a_cable}");
     }
 }

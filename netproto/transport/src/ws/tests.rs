@@ -118,3 +118,25 @@ fn what_came_together_with_the_hello_is_taken_after_the_admission() {
     bench.head.stage = Stage::Admitted;
     assert_eq!(bench.receive(), 1);
 }
+
+#[test]
+fn a_foreign_page_hears_why_it_is_refused_and_is_counted() {
+    let mut bench = Bench::new();
+    bench.head.stage = Stage::Handshaking;
+    bench.say(
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: https://evil.example\r\nUpgrade: websocket\r\n\
+          Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+          Sec-WebSocket-Protocol: arcane.1\r\n\r\n",
+    );
+    bench.receive();
+    bench.send(b"");
+    let mut got = [0; 22];
+    bench.far.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"HTTP/1.1 403 Forbidden");
+    let counters = &bench.lane.counters;
+    assert_eq!(
+        (counters.refused_origin, counters.handshakes_failed, counters.handshakes_websocket),
+        (1, 1, 0)
+    );
+    assert_eq!(bench.head.stage, Stage::Closing);
+}

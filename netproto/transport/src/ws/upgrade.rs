@@ -1,4 +1,6 @@
 //! The HTTP half of a WebSocket: one request in, one response out, no sockets.
+use super::origin;
+use crate::limits::Limits;
 use crate::settings::subprotocol;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{Request, create_response, write_response};
@@ -19,12 +21,14 @@ pub(crate) enum Verdict {
     Accept(Vec<u8>),
     /// Send this and hang up.
     Refuse(Vec<u8>),
+    /// The same, to a web page that may not play.
+    RefusePage(Vec<u8>),
 }
 
 /// Judges the bytes of a request.
 ///
 /// - Source: RFC 6455 section 4.2; docs/PROTOCOL.md "Versions".
-pub(crate) fn handle_request(bytes: &[u8], wire_major: u16) -> Verdict {
+pub(crate) fn handle_request(bytes: &[u8], wire_major: u16, limits: &Limits) -> Verdict {
     let (size, request) = match Request::try_parse(bytes) {
         Ok(Some(parsed)) => parsed,
         Ok(None) if bytes.len() < HEAD_BYTES_MAX => return Verdict::More,
@@ -41,6 +45,10 @@ pub(crate) fn handle_request(bytes: &[u8], wire_major: u16) -> Verdict {
             "this port speaks WebSocket and QUIC\n",
         );
     };
+    if limits.checks_origins() && !origin::may_connect(request.headers(), &limits.origins) {
+        let text = "pages of this origin may not play here: listen.origins lists those that may\n";
+        return Verdict::RefusePage(response_of("403 Forbidden", "", text));
+    }
     let ours = subprotocol(wire_major);
     if !offers(&request, &ours) {
         let header = format!("{MAJOR_HEADER}: {wire_major}\r\n");
@@ -64,23 +72,30 @@ fn offers(request: &Request, ours: &str) -> bool {
 }
 
 fn refuse(status: &str, headers: &str, text: &str) -> Verdict {
+    Verdict::Refuse(response_of(status, headers, text))
+}
+
+fn response_of(status: &str, headers: &str, text: &str) -> Vec<u8> {
     let len = text.len();
-    Verdict::Refuse(
-        format!("HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{text}")
-            .into_bytes(),
-    )
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Type: text/plain\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{text}")
+        .into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PlainWebSocket;
 
     const GOOD: &str = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: other, arcane.7\r\n\r\n";
 
     fn check(request: &str, wire_major: u16, expected: &str) {
-        match handle_request(request.as_bytes(), wire_major) {
+        check_with(&Limits::default(), request, wire_major, expected);
+    }
+
+    fn check_with(limits: &Limits, request: &str, wire_major: u16, expected: &str) {
+        match handle_request(request.as_bytes(), wire_major, limits) {
             Verdict::More => assert_eq!("more", expected),
-            Verdict::Accept(out) | Verdict::Refuse(out) => {
+            Verdict::Accept(out) | Verdict::Refuse(out) | Verdict::RefusePage(out) => {
                 let out = String::from_utf8(out).unwrap();
                 assert!(out.contains(expected), "{out}");
             }
@@ -100,6 +115,27 @@ mod tests {
     #[test]
     fn another_major_learns_which_one_is_spoken() {
         check(GOOD, 8, "arcane-wire-major: 8");
+    }
+
+    #[test]
+    fn a_foreign_page_is_refused_unless_a_proxy_or_a_list_lets_it_in() {
+        let from = |page: &str| GOOD.replace("Host: x", &format!("Host: 127.0.0.1:8080\r\nOrigin: {page}"));
+        let with = |plain_websocket, listed: &[&str]| Limits {
+            plain_websocket,
+            origins: listed.iter().map(|origin| origin.parse().unwrap()).collect(),
+            ..Limits::default()
+        };
+        let evil = from("https://evil.example");
+        for policy in [PlainWebSocket::Loopback, PlainWebSocket::Private] {
+            check_with(&with(policy, &[]), &evil, 7, "403 Forbidden");
+            check_with(&with(policy, &[]), &evil, 7, "listen.origins");
+            check_with(&with(policy, &["https://evil.example"]), &evil, 7, "101 Switching Protocols");
+            check_with(&with(policy, &[]), &from("http://localhost:3000"), 7, "101 Switching Protocols");
+        }
+        check_with(&with(PlainWebSocket::Anybody, &[]), &evil, 7, "101 Switching Protocols");
+        let listed = with(PlainWebSocket::Anybody, &["https://game.example"]);
+        check_with(&listed, &from("https://game.example"), 7, "101 Switching Protocols");
+        check_with(&listed, &evil, 7, "403 Forbidden");
     }
 
     #[test]

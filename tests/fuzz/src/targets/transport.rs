@@ -63,10 +63,21 @@ pub fn ws_upgrade_seeds() -> Vec<Vec<u8>> {
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
                 Sec-WebSocket-Protocol: other, arcane.1\r\n\r\n";
     let plain = "GET /index.html HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n";
-    [good, plain, &good.replace("arcane.1", "arcane.2"), &good.replace("GET", "POST")]
-        .iter()
-        .map(|text| text.as_bytes().to_vec())
-        .collect()
+    let page =
+        |host: &str, origin: &str| good.replace("Host: x", &format!("Host: {host}\r\nOrigin: {origin}"));
+    [
+        good,
+        plain,
+        &good.replace("arcane.1", "arcane.2"),
+        &good.replace("GET", "POST"),
+        &page("127.0.0.1:8080", "http://localhost:3000"),
+        &page("[::1]:8080", "http://[::1]"),
+        &page("10.0.0.1", "https://game.example:8443"),
+        &page("10.0.0.1", "null"),
+    ]
+    .iter()
+    .map(|text| text.as_bytes().to_vec())
+    .collect()
 }
 
 /// A server's answer to our client, and its frames. Odd first byte: the good answer stands before the rest.

@@ -14,7 +14,8 @@ use harness::{Drive, Knobs, Loss, Scenario};
 use netproto::input::InputPacket;
 use netproto::peer::IN_FLIGHT_DATAGRAMS;
 use netproto::snapshot::{Frame, decode};
-use netproto::{Command, INTRODUCTIONS_MAX, Move, SLOTS, Steer};
+use netproto::{Command, Deed, INTRODUCTIONS_MAX, Move, SLOTS, Steer};
+use std::collections::BTreeMap;
 
 const ALICE: DurableId = DurableId { low: 1, high: 7 };
 const BOB: DurableId = DurableId { low: 2, high: 7 };
@@ -287,20 +288,27 @@ fn squeezed(scenario: Scenario) {
 }
 
 fn zone() -> World {
+    let mut world = empty(HZ, 2, |_| {});
+    let place = Some((128_000, 128_000));
+    tick(&mut world, &[Input::Join { player: ALICE, in_flight_max: IN_FLIGHT_DATAGRAMS, place }]);
+    world
+}
+
+/// A zone with room for so many, and nobody in it.
+fn empty(ticks_per_second: u32, players_max: u32, change: impl FnOnce(&mut Content)) -> World {
     let config = ZoneConfig {
         seed: 3,
         side_mm: 256_000,
-        ticks_per_second: HZ,
-        players_max: 2,
+        ticks_per_second,
+        players_max,
         creatures: 0,
         spawn_radius_mm: 20_000,
         den_radius_mm: 0,
         sending: Sending::News,
     };
-    let mut world = World::new(&config, Content::standard(HZ));
-    let place = Some((128_000, 128_000));
-    tick(&mut world, &[Input::Join { player: ALICE, in_flight_max: IN_FLIGHT_DATAGRAMS, place }]);
-    world
+    let mut content = Content::standard(ticks_per_second);
+    change(&mut content);
+    World::new(&config, content)
 }
 
 /// What Alice sends for the next tick: she walks east, and has applied all that there was.
@@ -342,4 +350,159 @@ fn a_command_that_did_not_come_is_told_in_its_tick() {
             assert!(!is_missing || world.frames().count() == 1, "nobody was told in tick {}", world.now());
         }
     });
+}
+
+/// Everybody walks, turns now and then, and acknowledges all that came.
+fn walking(world: &World, players: &[DurableId], newest: &mut BTreeMap<DurableId, u16>) -> Vec<Input> {
+    newest.extend(world.frames().map(|(player, bytes)| (player, u16::from_le_bytes([bytes[0], bytes[1]]))));
+    let next = world.now() + 1;
+    let packet = |player: &DurableId| {
+        let mut packet = InputPacket { tick: next, n_commands: 1, ..InputPacket::default() };
+        let angle = (player.low * 31 + next / 8 * 57) % 256;
+        packet.commands[0] = Command { movement: Move::Steer(Steer { angle, speed: 3 }), deed: None };
+        packet.acks.seen = newest.contains_key(player);
+        packet.acks.newest = newest.get(player).copied().unwrap_or(0).into();
+        packet.acks.before = 0x7fff;
+        Input::Packet { player: *player, margin_2ms: 0, packet }
+    };
+    players.iter().map(packet).collect()
+}
+
+#[test]
+fn at_thirty_ticks_a_second_news_waits_for_a_tenth_of_a_second_and_near_news_for_nothing() {
+    const RATE: u32 = 30;
+    const HOLD: u32 = HOLD_MS * RATE / 1000;
+    on_threads(1, || {
+        let players: Vec<DurableId> = (0..200).map(durable).collect();
+        let mut world = empty(RATE, 200, |_| {});
+        let place = |n: u32| Some((110_000 + n as i32 % 16 * 2_500, 110_000 + n as i32 / 16 * 2_500));
+        let join = |player: &DurableId| Input::Join {
+            player: *player,
+            in_flight_max: IN_FLIGHT_DATAGRAMS,
+            place: place(player.low),
+        };
+        let mut eyes: Vec<Eyes> = players.iter().step_by(10).map(|player| Eyes::new(*player, HOLD)).collect();
+        let (mut found, mut frame, mut newest) = (Found::default(), Box::<Frame>::default(), BTreeMap::new());
+        for at in 0..300 {
+            let inputs = match at {
+                0 => players.iter().map(join).collect(),
+                _ => walking(&world, &players, &mut newest),
+            };
+            tick(&mut world, &inputs);
+            for eyes in &mut eyes {
+                let bytes = world.frames().find(|(player, _)| *player == eyes.player);
+                let snapshot = bytes.map(|(_, bytes)| {
+                    decode(bytes, &mut frame).expect("our own frames decode");
+                    &*frame
+                });
+                eyes.look(&world, snapshot, at >= BEGIN_TICKS, &mut found);
+            }
+        }
+        let ages = world.counts().ages;
+        println!("{found:?}; {ages:?}");
+        assert!(found.near > 5_000, "{found:?}");
+        assert!(found.waits[1] > 100, "nothing was held: {found:?}");
+        assert!(ages.other[..=HOLD as usize].iter().all(|n| *n > 1_000), "{ages:?}");
+        assert_eq!(
+            (ages.near_waits, ages.other[HOLD as usize + 1..].iter().sum::<u64>()),
+            (0, 0),
+            "{ages:?}"
+        );
+    });
+}
+
+/// Snapshots that went to everybody in some seconds on a level of load shedding, where paths bear one in so many ticks.
+fn n_snapshots(scenario: Scenario, level: u8, send_every: u8) -> u64 {
+    const N: u32 = 300;
+    let knobs = Knobs { scenario, n_players: N, n_decoding: 0, loss: Loss::None };
+    let mut drive = Drive::sending(&knobs, Sending::News);
+    let mut before = 0;
+    for at in 0..360 {
+        drive.step(|world, inputs| {
+            let mut inputs = inputs.to_vec();
+            if at == 60 {
+                let budget = Budget { send_every, slots: 64, frame_bytes: 1_100 };
+                inputs.push(Input::Shed(level));
+                inputs.extend((0..N).map(|n| Input::Budget { player: durable(n), budget }));
+            }
+            tick(world, &inputs);
+        });
+        before = if at == 120 { drive.world.counts().frames } else { before };
+    }
+    drive.world.counts().frames - before
+}
+
+#[test]
+fn each_rung_of_the_ladder_and_each_step_of_a_budget_sends_no_more_than_the_one_before() {
+    for scenario in [Scenario::Towns, Scenario::Crowd] {
+        on_threads(1, || {
+            let by_level: Vec<u64> =
+                (0..=Rung::Ecology.level()).map(|level| n_snapshots(scenario, level, 1)).collect();
+            let by_budget: Vec<u64> = [1, 2, 4].map(|every| n_snapshots(scenario, 0, every)).to_vec();
+            println!("{scenario:?}: by level {by_level:?}, by budget {by_budget:?}");
+            for counts in [by_level, by_budget] {
+                assert!(counts.windows(2).all(|two| two[1] <= two[0]), "{scenario:?}: {counts:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn an_announcement_that_was_lost_alone_is_told_again_in_the_tick_in_which_the_loss_is_known() {
+    on_threads(1, || {
+        let mut world = empty(HZ, 2, |content| content.class.area.windup_ticks = 40);
+        // Who announces is never in view; what is announced is in earshot.
+        let join = |player, x_mm| Input::Join {
+            player,
+            in_flight_max: IN_FLIGHT_DATAGRAMS,
+            place: Some((x_mm, 128_000)),
+        };
+        tick(&mut world, &[join(ALICE, 100_000), join(BOB, 156_500)]);
+        let (mut frame, mut applied, mut lost_at) = (Box::<Frame>::default(), Vec::<u16>::new(), Vec::new());
+        let (mut n_lost, mut told_again_at) = (0, None);
+        for at in 0..100u32 {
+            let deed = Deed { area: true, aim: 128, reach_64mm: 156, ..Deed::default() };
+            let known = world.client_of(ALICE).expect("she is there").view.n_lost;
+            let bob = packet_of(BOB, &world, (at == 40).then_some(deed), &[]);
+            let alice = packet_of(ALICE, &world, None, &applied);
+            tick(&mut world, &[alice, bob]);
+            let is_known = world.client_of(ALICE).expect("she is there").view.n_lost > known;
+            let bytes = world.frames().find(|(player, _)| *player == ALICE).map(|(_, bytes)| bytes.to_vec());
+            if let Some(bytes) = &bytes {
+                decode(bytes, &mut frame).expect("our own frames decode");
+            }
+            let has_timed = bytes.is_some() && frame.n_timed > 0;
+            if is_known && n_lost > 0 && told_again_at.is_none() {
+                assert!(has_timed, "the loss is known in tick {}, and nothing is told", world.now());
+                told_again_at = Some(world.now());
+            }
+            // Every copy is lost until the first loss is known.
+            if has_timed && told_again_at.is_none() {
+                assert_eq!(
+                    frame.groups.iter().fold(frame.steps, |any, mask| any | mask),
+                    0,
+                    "news of a slot"
+                );
+                n_lost += 1;
+                lost_at.push(world.now());
+            } else if bytes.is_some() {
+                applied.push(frame.header.number as u16);
+            }
+        }
+        println!("lost in ticks {lost_at:?}, told again in {told_again_at:?}");
+        assert!(n_lost >= 2 && told_again_at.is_some(), "{n_lost} snapshots with an announcement were lost");
+    });
+}
+
+/// Stands, and names what was applied.
+fn packet_of(player: DurableId, world: &World, deed: Option<Deed>, applied: &[u16]) -> Input {
+    let mut packet = InputPacket { tick: world.now() + 1, n_commands: 1, ..InputPacket::default() };
+    packet.commands[0] = Command { movement: Move::Steer(Steer { angle: 0, speed: 0 }), deed };
+    if let Some(newest) = applied.last() {
+        (packet.acks.seen, packet.acks.newest) = (true, u32::from(*newest));
+        let back = |number: &u16| newest.wrapping_sub(*number);
+        let named = applied.iter().map(back).filter(|back| (1..16).contains(back));
+        packet.acks.before = named.fold(0, |before, back| before | 1 << (back - 1));
+    }
+    Input::Packet { player, margin_2ms: 0, packet }
 }
