@@ -4,6 +4,7 @@ use crate::watch::{Seen, Watch, by_way_of};
 use crate::weather::{Loss, Weather};
 use crate::{Carried, Relay};
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use transport::Link;
 use transport::client::Target;
@@ -15,6 +16,10 @@ pub struct Case {
     pub name: &'static str,
     /// Both directions.
     pub weather: Weather,
+    /// Before and after.
+    pub good: Weather,
+    /// From the beginning of bad weather until the budgets must have found their levels.
+    pub settle: Duration,
     /// Clients behind it.
     pub n_clients: usize,
     /// 99 of 100 times, what a client shows may be older than the network must make it by so much, on QUIC and on
@@ -31,14 +36,17 @@ const fn ms(n: u64) -> Duration {
 /// A tick may wait for the tick before it, a snapshot for the next one (100 ms when every second tick is sent), and a
 /// busy machine for a core.
 const AGE: [Option<Duration>; 2] = [Some(ms(250)), Some(ms(250))];
-/// A lost segment is repeated after 200 ms and a round trip, and all behind it waits.
+/// A lost segment is repeated after 100 ms and five quarters of a round trip, and all behind it waits.
 const AGE_LOSSY: [Option<Duration>; 2] = [Some(ms(250)), Some(ms(700))];
 /// One in five is lost: three in a row in one of 125 cases.
 const AGE_HEAVY: [Option<Duration>; 2] = [Some(ms(500)), None];
 const RATE: [f64; 2] = [14.0, 9.0];
 
+/// Clients are as far away in good weather: a way that grows longer all at once is a case of its own.
 const fn case(name: &'static str, weather: Weather) -> Case {
-    Case { name, weather, n_clients: 2, age_max: AGE, rate_min: RATE }
+    let good = Weather { delay: weather.delay, ..Weather::FAIR };
+    let settle = ms(3_000);
+    Case { name, weather, good, settle, n_clients: 2, age_max: AGE, rate_min: RATE }
 }
 
 const fn far(rtt_ms: u64) -> Weather {
@@ -54,7 +62,7 @@ const fn narrow(weather: Weather, bits_per_second: u64, queue_bytes: usize) -> W
 }
 
 /// All of them.
-pub const CASES: [Case; 14] = [
+pub const CASES: [Case; 15] = [
     case("rtt 50 ms", far(50)),
     case("rtt 150 ms", far(150)),
     case("rtt 300 ms", far(300)),
@@ -66,6 +74,12 @@ pub const CASES: [Case; 14] = [
         age_max: AGE_HEAVY,
         rate_min: [5.0, 1.0],
         ..case("bursts of loss", Weather { loss: Loss::Bursts { share: 0.05, length: 4.0 }, ..far(50) })
+    },
+    Case {
+        good: far(50),
+        settle: ms(12_000),
+        rate_min: [18.0, 18.0],
+        ..case("rtt from 50 to 200 ms", far(200))
     },
     case("jitter 30 ms", Weather { jitter: ms(30), ..far(50) }),
     case("reordering 5 %", Weather { late: 0.05, ..far(50) }),
@@ -99,12 +113,68 @@ pub const CASES: [Case; 14] = [
     },
 ];
 
+/// The queue holds a second.
+const AGE_NARROW: [Option<Duration>; 2] = [Some(ms(1_000)), Some(ms(1_000))];
+
+/// Those that a kernel can make by itself: a token bucket, with a queue of a second or of a quarter. What two players are
+/// sent in a quiet place fits into it.
+pub const NARROW: [Case; 2] = [
+    Case {
+        n_clients: 4,
+        age_max: AGE_NARROW,
+        rate_min: [2.0, 1.5],
+        ..case("tbf 64 kbit/s for four", narrow(Weather::FAIR, 64_000, 8_000))
+    },
+    Case {
+        n_clients: 4,
+        // Two packets fill it: the kernel's TCP waits for one timeout after the other.
+        age_max: [Some(ms(1_000)), None],
+        rate_min: [2.0, 1.0],
+        ..case("tbf 64 kbit/s, short", narrow(Weather::FAIR, 64_000, 2_000))
+    },
+];
+
+/// Good weather all the time; what is wrong is wrong with the zone's own socket.
+pub const DEAF: Case = Case { n_clients: 4, ..case("own socket overflows", Weather::FAIR) };
+
+/// A bottleneck for whoever shares it, with a queue of a quarter of a second; 25 ms away where a way can be far.
+pub(crate) fn narrow_way(name: &'static str, bits_per_second: u64) -> Case {
+    case(name, narrow(far(50), bits_per_second, bits_per_second as usize / 32))
+}
+
+/// A network between players and a zone that can be made as bad as a case says, and good again.
+pub trait Way {
+    /// Where players behind it connect.
+    fn addr(&self) -> SocketAddr;
+    /// Makes it bad.
+    fn worsen(&mut self, case: &Case);
+    /// Makes it good.
+    fn mend(&mut self, case: &Case);
+    /// Up, down, as far as it counts.
+    fn carried(&self) -> [Carried; 2] {
+        [Carried::default(); 2]
+    }
+}
+
+impl Way for Relay {
+    fn addr(&self) -> SocketAddr {
+        Self::addr(self)
+    }
+    fn worsen(&mut self, case: &Case) {
+        self.set([case.weather; 2]);
+    }
+    fn mend(&mut self, case: &Case) {
+        self.set([case.good; 2]);
+    }
+    fn carried(&self) -> [Carried; 2] {
+        Self::carried(self)
+    }
+}
+
 /// From the first client's order to connect until all play.
 const ENTRY_MAX: Duration = Duration::from_secs(20);
 /// In good weather, before it turns bad.
 const FAIR_TIME: Duration = Duration::from_secs(2);
-/// From the beginning of bad weather until the budgets have found their levels.
-const SETTLE_TIME: Duration = Duration::from_secs(3);
 /// Full detail must be back within this after the weather is good again.
 pub const RECOVERY_MAX: Duration = Duration::from_secs(10);
 /// Full detail: this share of the snapshots that the client on the good network gets, in a second.
@@ -134,11 +204,10 @@ pub struct Outcome {
 /// Why a case could not be tried.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Tries a case on a zone: enters in good weather, plays through the bad one for `time`, and waits for full detail after
-/// it. `levels` asks the zone how many clients stand on each level of their budgets.
+/// Tries a case on a zone behind a relay; see [`run_on`].
 ///
 /// # Errors
-/// When nobody can enter in good weather.
+/// As [`run_on`].
 pub fn run(
     case: Case,
     zone: &Target,
@@ -146,12 +215,27 @@ pub fn run(
     time: Duration,
     levels: &mut dyn FnMut() -> Vec<u32>,
 ) -> Result<Outcome, Error> {
-    // Clients are as far away in good weather: a way that grows longer all at once is a case of its own.
-    let good = Weather::FAIR.with_delay(case.weather.delay);
-    let relay = Relay::start(zone.addr, [good; 2], 0xbad + case.n_clients as u64)?;
+    let mut relay = Relay::start(zone.addr, [case.good; 2], 0xbad + case.n_clients as u64)?;
+    run_on(&mut relay, case, zone, link, time, levels)
+}
+
+/// Tries a case on a zone: enters in good weather, plays through the bad one for `time`, and waits for full detail after
+/// it. `levels` asks the zone how many clients stand on each level of their budgets.
+///
+/// # Errors
+/// When nobody can enter in good weather.
+pub fn run_on(
+    way: &mut dyn Way,
+    case: Case,
+    zone: &Target,
+    link: Link,
+    time: Duration,
+    levels: &mut dyn FnMut() -> Vec<u32>,
+) -> Result<Outcome, Error> {
+    way.mend(&case);
     let mut watch = Watch::begin(by_way_of(zone, zone.addr, Link::Quic))?;
     for _ in 0..case.n_clients {
-        watch.enter(by_way_of(zone, relay.addr(), link));
+        watch.enter(by_way_of(zone, way.addr(), link));
     }
     let until = Instant::now() + ENTRY_MAX;
     while !watch.all_play() {
@@ -163,15 +247,15 @@ pub fn run(
     watch.take();
     watch.play(FAIR_TIME)?;
     let fair = behind(&mut watch);
-    relay.set([case.weather; 2]);
-    watch.play(SETTLE_TIME)?;
+    way.worsen(&case);
+    watch.play(case.settle)?;
     watch.take();
     watch.play(time)?;
     let seen = behind(&mut watch);
     let levels = levels();
-    relay.set([good; 2]);
+    way.mend(&case);
     let recovery = recover(&mut watch)?;
-    let (carried, trouble) = (relay.carried(), watch.trouble().to_vec());
+    let (carried, trouble) = (way.carried(), watch.trouble().to_vec());
     watch.end();
     Ok(Outcome { case, link, seen, fair, levels, recovery, carried, trouble })
 }
@@ -237,7 +321,7 @@ impl Outcome {
 
     /// Head of the table that outcomes are lines of.
     pub const HEAD: &str =
-        "case                  link  age p50    p99  snapshots/s  bytes/s  lost  back after  levels";
+        "case                   link  age p50    p99  snapshots/s  bytes/s  lost  back after  levels";
 }
 
 impl fmt::Display for Outcome {
@@ -250,7 +334,7 @@ impl fmt::Display for Outcome {
         let (name, rate, n_lost) = (self.case.name, self.rate(), self.seen.n_lost);
         write!(
             f,
-            "{name:<21} {link:<4} {p50:>5} ms {p99:>4} ms {rate:>11.1} {bytes:>8.0} {n_lost:>5} {recovery:>11}  {:?}",
+            "{name:<22} {link:<4} {p50:>5} ms {p99:>4} ms {rate:>11.1} {bytes:>8.0} {n_lost:>5} {recovery:>11}  {:?}",
             self.levels
         )
     }

@@ -5,8 +5,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-/// What a stream waits for a lost segment beyond a round trip: TCP's least timeout on Linux.
-const RETRANSMIT_MIN: Duration = Duration::from_millis(200);
+/// A stream finds a loss by the acknowledgement of a later segment, a round trip and a reordering window of a quarter of
+/// one behind it, a repetition that is lost likewise (RFC 8985 sections 3.2 and 6.2). A zone sends the next one within this.
+const NEXT_SEGMENT: Duration = Duration::from_millis(100);
+/// It finds it by a timeout at the latest: TCP's least one on Linux, beyond a round trip.
+const TIMEOUT_MIN: Duration = Duration::from_millis(200);
 /// The copy of a packet that comes twice.
 const ECHO: Duration = Duration::from_millis(3);
 
@@ -117,12 +120,13 @@ impl<T: Clone> Pipe<T> {
         self.carried.n += 1;
         self.carried.bytes += n_bytes as u64;
         let mut at = sent_at + self.travel();
-        let mut wait = RETRANSMIT_MIN + 2 * self.weather.delay;
+        let round_trip = 2 * self.weather.delay;
+        let wait = (round_trip * 5 / 4 + NEXT_SEGMENT).min(round_trip + TIMEOUT_MIN);
         let mut n_tries = 0;
         while n_tries < 4 && self.dice.loses(self.weather.loss) {
             self.carried.n_lost += 1;
             at += wait;
-            (wait, n_tries) = (wait * 2, n_tries + 1);
+            n_tries += 1;
         }
         let at = at.max(not_before);
         self.push(at, thing);

@@ -56,7 +56,20 @@ impl Relay {
     /// # Errors
     /// When there are no free ports.
     pub fn start(server: SocketAddr, weather: [Weather; 2], seed: u64) -> io::Result<Self> {
-        let (udp, tcp) = both(SocketAddr::new(server.ip(), 0))?;
+        Self::start_at(SocketAddr::new(server.ip(), 0), server, weather, seed)
+    }
+
+    /// The same, with clients connecting to this address.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub fn start_at(
+        front: SocketAddr,
+        server: SocketAddr,
+        weather: [Weather; 2],
+        seed: u64,
+    ) -> io::Result<Self> {
+        let (udp, tcp) = both(front)?;
         let addr = udp.local_addr()?;
         udp.set_nonblocking(true)?;
         let (orders, inbox) = channel();

@@ -1,5 +1,5 @@
 //! A TCP connection through a path. Bytes of TCP cannot be dropped here: a segment that is lost, or finds the queue
-//! full, comes late instead, and a window in front of the path goes the way of Reno's (RFC 5681), so that a bulk
+//! full, comes late instead, as late as selective acknowledgements let it, and a window in front of the path goes the way of Reno's (RFC 5681), so that a bulk
 //! transfer takes from a shared bottleneck what a real one would.
 
 use crate::pipe::{Offer, Pipe};

@@ -3,7 +3,7 @@
 //! [`binary`] builds and finds the executables, [`zone`] is a running `arcane zone` with its admin page,
 //! [`honest`] a player whose snapshots are timed while others misbehave, [`rogue`] a connection that says
 //! whatever a test wants, [`traveller`] players of the client library who keep a diary, [`relay`] a network in between that
-//! can be cut; [`network`] makes networks of their own, [`python`] runs readers of other people; [`running`] ends every
+//! can be cut; [`network`] makes networks of their own, [`shaped`] a narrow one, [`deaf`] a zone that does not hear well; [`python`] runs readers of other people; [`running`] ends every
 //! process with its test. The tests are in `tests/process/`.
 //!
 //! Time is real here: every wait polls for what it waits for and has a deadline that only a failure reaches.
@@ -11,6 +11,7 @@
 
 pub mod binary;
 pub mod browser;
+pub mod deaf;
 pub mod herd;
 pub mod honest;
 pub mod network;
@@ -18,6 +19,7 @@ pub mod python;
 pub mod relay;
 pub mod rogue;
 pub mod running;
+pub mod shaped;
 pub mod traveller;
 pub mod zone;
 

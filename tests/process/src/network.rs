@@ -18,7 +18,9 @@ const START_MAX: Duration = Duration::from_secs(20);
 
 /// A network namespace: a machine of its own, as far as sockets are concerned.
 pub struct Net {
-    holder: Running,
+    /// A process in it; this one's own network needs no other.
+    id: u32,
+    _holder: Option<Running>,
 }
 
 /// Whether this user may make namespaces here. Root may, unless a container forbids it.
@@ -38,12 +40,21 @@ impl Net {
     pub fn new() -> Self {
         let mut command = running::command("unshare");
         command.args(["--net", "sleep", LIFE]).stdin(Stdio::null());
-        let net = Self { holder: Running::start(&mut command) };
+        let holder = Running::start(&mut command);
+        let net = Self { id: holder.id(), _holder: Some(holder) };
         let namespace = |process: &str| fs::read_link(Path::new("/proc").join(process).join("ns/net")).ok();
         let ours = namespace("self");
         wait_for("a network namespace", START_MAX, || {
-            namespace(&net.holder.id().to_string()).filter(|found| Some(found) != ours.as_ref())
+            namespace(&net.id.to_string()).filter(|found| Some(found) != ours.as_ref())
         });
+        net.ip("link set lo up");
+        net
+    }
+
+    /// The namespace that this process was started in.
+    #[must_use]
+    pub fn own() -> Self {
+        let net = Self { id: std::process::id(), _holder: None };
         net.ip("link set lo up");
         net
     }
@@ -52,7 +63,7 @@ impl Net {
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/proc/{}/ns/net", self.holder.id()));
+        command.arg(format!("--net=/proc/{}/ns/net", self.id));
         command.args(["setpriv", "--pdeathsig=KILL"]).arg(program);
         command
     }
@@ -62,9 +73,17 @@ impl Net {
     /// # Panics
     /// If it does not succeed.
     pub fn ip(&self, words: &str) {
-        let output = self.command("ip").args(words.split(' ')).output().expect("nsenter(1) starts");
+        self.run("ip", words);
+    }
+
+    /// Runs a program of the package iproute2 in it.
+    ///
+    /// # Panics
+    /// If it does not succeed.
+    pub fn run(&self, program: &str, words: &str) {
+        let output = self.command(program).args(words.split(' ')).output().expect("nsenter(1) starts");
         let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "ip {words} (of the package iproute2): {text}");
+        assert!(output.status.success(), "{program} {words} (of the package iproute2): {text}");
     }
 
     /// Lays a cable to another namespace. Its two ends are called `name`; the addresses come with their prefix lengths.
@@ -72,7 +91,7 @@ impl Net {
     /// # Panics
     /// If the kernel refuses.
     pub fn cable(&self, name: &str, own: &str, other: &Self, others: &str) {
-        self.ip(&format!("link add {name} type veth peer name {name} netns {}", other.holder.id()));
+        self.ip(&format!("link add {name} type veth peer name {name} netns {}", other.id));
         for (net, addr) in [(self, own), (other, others)] {
             net.ip(&format!("addr add {addr} dev {name}"));
             net.ip(&format!("link set {name} up"));

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use transport::Link;
 use transport::client::Target;
 
+use crate::network::Net;
 use crate::running::{self, Running};
 use crate::{binary, wait_for};
 
@@ -38,11 +39,10 @@ pub struct Zone {
 /// A command that runs a small zone in a directory, with nothing from this environment.
 #[must_use]
 pub fn command(dir: &Path) -> Command {
-    command_of(&binary::path("arcane"), dir)
+    command_of(running::command(binary::path("arcane")), dir)
 }
 
-fn command_of(program: &Path, dir: &Path) -> Command {
-    let mut command = running::command(program);
+fn command_of(mut command: Command, dir: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ARCANE_")) {
         command.env_remove(name);
     }
@@ -91,9 +91,30 @@ impl Zone {
         Self::start_with_fault(("PLANTED_PANIC", file.as_os_str()), flags)
     }
 
+    /// Starts a small zone in a network of its own, at a private address of it.
+    ///
+    /// # Panics
+    /// As [`Zone::start_with`].
+    #[must_use]
+    pub fn start_within(net: &Net, ip: &str, flags: &[&str]) -> Self {
+        let dir = TempDir::new().expect("a directory for a test");
+        let mut command = command_of(net.command(binary::path("arcane")), dir.path());
+        command.args(["--listen", &format!("{ip}:0"), "--plain-websocket", "private"]);
+        Self::start_in(dir, command, flags)
+    }
+
+    /// Starts a small zone whose UDP socket has a receive buffer of so many bytes.
+    ///
+    /// # Panics
+    /// As [`Zone::start_with`].
+    #[must_use]
+    pub fn start_with_buffer(bytes: usize, flags: &[&str]) -> Self {
+        Self::start_with_fault(("PLANTED_RECEIVE_BYTES", bytes.to_string().as_ref()), flags)
+    }
+
     fn start_with_fault((name, value): (&str, &OsStr), flags: &[&str]) -> Self {
         let dir = TempDir::new().expect("a directory for a test");
-        let mut command = command_of(&binary::planted(), dir.path());
+        let mut command = command_of(running::command(binary::planted()), dir.path());
         command.env(name, value);
         Self::start_in(dir, command, flags)
     }
@@ -165,9 +186,7 @@ impl Zone {
     /// Clients on each level of their budgets, full detail first.
     #[must_use]
     pub fn budget_levels(&self) -> Vec<u32> {
-        let status = self.status();
-        let levels = status.pointer("/budgets/by_level").and_then(Value::as_array);
-        levels.into_iter().flatten().map(|n| n.as_u64().unwrap_or(0) as u32).collect()
+        levels_of(&self.status())
     }
 
     /// Waits until a number of the status page is at least `least`; returns it.
@@ -225,6 +244,13 @@ impl Zone {
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
+}
+
+/// Clients on each level of their budgets, by a status page.
+#[must_use]
+pub fn levels_of(status: &Value) -> Vec<u32> {
+    let levels = status.pointer("/budgets/by_level").and_then(Value::as_array);
+    levels.into_iter().flatten().map(|n| n.as_u64().unwrap_or(0) as u32).collect()
 }
 
 impl Drop for Zone {

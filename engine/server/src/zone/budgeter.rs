@@ -3,12 +3,13 @@
 //! A machine without sockets: [`Budgeter::handle_report`] is told a few times a second how a client's link is doing and
 //! says when its budget shall change. QUIC's own congestion control is switched off, because a snapshot that waits is
 //! worth less than none; this takes its place and makes the pair a responsive sender (RFC 8085 section 3.1). What the
-//! kernel dropped at our own socket is our fault, not the path's, and is no part of a [`Report`].
+//! kernel dropped at our own socket is our fault, not the path's: [`Budgeter::handle_own_drops`] keeps it apart.
 //! Source: docs/ARCHITECTURE.md "Rate control".
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::delays::Delays;
 use engine::Budget;
 use netproto::Acks;
 use transport::PeerId;
@@ -39,14 +40,10 @@ const DELAY_MAX: Duration = Duration::from_millis(100);
 const DELAY_HOPELESS: Duration = Duration::from_millis(400);
 /// One of less is none.
 const DELAY_CLEAR: Duration = Duration::from_millis(50);
-/// Acknowledgements of snapshots ride on commands: their delay varies by this without any queue.
-const LAG_SLACK: Duration = Duration::from_millis(60);
 /// Without a word for this long beyond the usual, the path is taken to be broken. Source: RFC 8083 section 4.1.
 const SILENCE: Duration = Duration::from_secs(1);
 /// So long after the zone stood still acknowledgements come in that had to wait for it.
 const AFTERSHOCK: Duration = Duration::from_secs(1);
-/// The least delay is that of the last 15 to 30 s: routes change. Source: RFC 6817 section 2.4.1, BASE_HISTORY.
-const BASE_WINDOW: Duration = Duration::from_secs(15);
 /// Losses are forgotten by half in this time.
 const LOSS_HALF_LIFE_S: f64 = 2.0;
 /// Packets without loss that are taken to have gone before: one loss of few packets says little.
@@ -148,29 +145,6 @@ impl Probe {
     }
 }
 
-/// The least value in a while.
-#[derive(Clone, Copy, Debug)]
-struct Base {
-    before: Duration,
-    current: Duration,
-    turned_at: Instant,
-}
-
-impl Base {
-    fn new(now: Instant) -> Self {
-        Self { before: Duration::MAX, current: Duration::MAX, turned_at: now }
-    }
-
-    /// Takes a sample; returns by how much it exceeds the least.
-    fn growth(&mut self, now: Instant, sample: Duration) -> Duration {
-        if now.saturating_duration_since(self.turned_at) >= BASE_WINDOW {
-            (self.before, self.current, self.turned_at) = (self.current, sample, now);
-        }
-        self.current = self.current.min(sample);
-        sample.saturating_sub(self.before.min(self.current))
-    }
-}
-
 /// What is remembered of one client's link.
 #[derive(Clone, Debug)]
 struct Row {
@@ -181,8 +155,7 @@ struct Row {
     /// Packets of the last seconds, and those of them that were lost.
     recent_sent: f64,
     recent_lost: f64,
-    rtt_base: Base,
-    lag_base: Base,
+    delays: Delays,
     told_at: Instant,
     fell_at: Instant,
     clear_since: Option<Instant>,
@@ -202,8 +175,7 @@ impl Row {
             packets_lost: report.packets_lost,
             recent_sent: 0.0,
             recent_lost: 0.0,
-            rtt_base: Base::new(now),
-            lag_base: Base::new(now),
+            delays: Delays::new(now),
             told_at: now,
             fell_at: now.checked_sub(SETTLE).unwrap_or(now),
             clear_since: None,
@@ -223,9 +195,11 @@ impl Row {
         let kept = 0.5f64.powf(elapsed_s / LOSS_HALF_LIFE_S);
         self.recent_sent = self.recent_sent * kept + n_sent as f64;
         self.recent_lost = self.recent_lost * kept + n_lost as f64;
-        let rtt = (report.rtt > Duration::ZERO).then(|| self.rtt_base.growth(now, report.rtt));
-        let lag = report.lag.map(|lag| self.lag_base.growth(now, lag).saturating_sub(LAG_SLACK));
-        let delay = rtt.unwrap_or_default().max(lag.unwrap_or_default());
+        let mut delay = self.delays.handle_sample(now, report.rtt, report.lag);
+        if self.delays.handle_queue(now, delay, n_lost == 0 && report.unsent_bytes == 0) {
+            // Nothing was too narrow, so nothing speaks against the levels above.
+            (delay, self.wall) = (Duration::ZERO, None);
+        }
         // What the socket does not take waits in a queue as well, and a longer one than we can see.
         let is_stuck = report.unsent_bytes > 0 && delay >= DELAY_CLEAR;
         self.n_delayed = if delay > DELAY_MAX || is_stuck { self.n_delayed + 1 } else { 0 };
@@ -242,34 +216,35 @@ impl Row {
     }
 
     /// One step down, or several, if there was time for the last one to show.
-    fn fall(&mut self, now: Instant, to: usize, rtt: Duration) -> bool {
+    fn fall(&mut self, now: Instant, to: usize, rtt: Duration, queue: Duration) {
         self.clear_since = None;
         let settle = SETTLE.max(rtt * 2);
         if to <= self.level || now.saturating_duration_since(self.fell_at) < settle {
-            return false;
+            return;
         }
         self.wall = Some(self.level);
         (self.level, self.fell_at) = (to, now);
-        true
+        if queue > DELAY_MAX {
+            self.delays.handle_fall(now, settle, queue);
+        }
     }
 
     /// The path is clear: one step up when it has been for long enough.
-    fn rise(&mut self, now: Instant) -> bool {
+    fn rise(&mut self, now: Instant) {
         let since = *self.clear_since.get_or_insert(now);
         let clear = now.saturating_duration_since(since);
         if self.wall.is_some_and(|wall| self.level <= wall) && clear >= 2 * QUICK {
             self.wall = None; // it stands where it could not stand before
         }
         if self.level == 0 {
-            return false;
+            return;
         }
         let patience = if self.wall.is_some_and(|wall| self.level - 1 <= wall) { SLOW } else { QUICK };
         if clear < patience {
-            return false;
+            return;
         }
         self.level -= 1;
         self.clear_since = Some(now);
-        true
     }
 }
 
@@ -287,6 +262,9 @@ pub struct Budgeter {
     standings: Standings,
     /// What is measured until then may be of the time in which the zone stood still.
     shaken_until: Option<Instant>,
+    /// Packets that the kernel dropped at our own socket, and until when answers may be missing for it.
+    own_drops: u64,
+    deaf_until: Option<Instant>,
 }
 
 impl Budgeter {
@@ -302,6 +280,16 @@ impl Budgeter {
             counting: [0; LEVELS.len()],
             standings: Standings::default(),
             shaken_until: None,
+            own_drops: 0,
+            deaf_until: None,
+        }
+    }
+
+    /// How many packets the kernel has dropped at our own socket since the start. That is our fault, not that of a path:
+    /// for a while an answer that does not come, or comes late, says nothing of the client that owes it.
+    pub fn handle_own_drops(&mut self, now: Instant, total: u64) {
+        if std::mem::replace(&mut self.own_drops, total) != total {
+            self.deaf_until = Some(now + SILENCE);
         }
     }
 
@@ -333,11 +321,15 @@ impl Budgeter {
             place => place.insert(Row::new(now, peer, report)),
         };
         if self.shaken_until.is_some_and(|until| now < until) {
-            (row.rtt_base, row.lag_base) = (Base::new(now), Base::new(now));
+            row.delays = Delays::new(now);
             (row.n_delayed, row.clear_since) = (0, None);
         }
         let before = row.level;
-        let cause = judge(row, now, report, ticks_per_second);
+        let mut report = *report;
+        if self.deaf_until.is_some_and(|until| now < until) {
+            (report.lag, report.waited) = (None, Duration::ZERO);
+        }
+        let cause = judge(row, now, &report, ticks_per_second);
         let level = row.level;
         self.counting[level] += 1;
         if level > before
@@ -367,7 +359,7 @@ fn judge(row: &mut Row, now: Instant, report: &Report, ticks_per_second: u32) ->
     let (delay, n_lost) = row.learn(now, report);
     if report.waited >= SILENCE + report.rtt {
         row.is_silent = true;
-        row.fall(now, LOWEST, Duration::ZERO);
+        row.fall(now, LOWEST, Duration::ZERO, delay);
         return Some(Cause::Silence);
     }
     if std::mem::take(&mut row.is_silent) {
@@ -393,7 +385,7 @@ fn judge(row: &mut Row, now: Instant, report: &Report, ticks_per_second: u32) ->
         }
         return None;
     };
-    row.fall(now, to, report.rtt);
+    row.fall(now, to, report.rtt, delay);
     Some(cause)
 }
 

@@ -158,9 +158,62 @@ fn a_bottleneck_is_found_its_queue_stays_short_and_the_level_does_not_swing() {
 fn a_queue_without_loss_slows_a_client_down() {
     let path = Path { narrow: Some((8_000.0, f64::INFINITY)), ..FAIR };
     let mut run = Run::new();
-    run.go(path, 600.0, 4);
-    let levels = run.go(path, 600.0, 20);
-    assert!(mean(levels) >= 1.0, "{levels:?}");
+    run.go(path, 600.0, 20);
+    assert!(mean(&run.levels) >= 1.0, "{:?}", run.levels);
+    run.go(path, 600.0, 60);
+    // The queue that shrinks when less is sent is never taken for a longer way.
+    assert!(run.queues.iter().all(|queue| *queue < 600 * MS), "{:?}", run.queues);
+}
+
+#[test]
+fn a_way_that_grows_longer_in_play_costs_a_player_some_seconds_of_detail() {
+    for (more, within) in [(120, 9), (250, 9), (450, 14)] {
+        let mut run = Run::new();
+        run.go(FAIR, 150.0, 20);
+        let path = Path { rtt: FAIR.rtt + more * MS, ..FAIR };
+        assert!(run.go(path, 150.0, 3).iter().any(|level| *level > 0), "{more} ms more look like a queue");
+        let levels = run.go(path, 150.0, within);
+        assert_eq!(levels.last(), Some(&0), "{more} ms more: {levels:?}");
+        let levels = run.go(path, 150.0, 30);
+        assert!(levels.iter().all(|level| *level == 0), "{more} ms more: {levels:?}");
+        // On the longer way a queue is noticed as on any other.
+        let narrow = Path { narrow: Some((8_000.0, f64::INFINITY)), ..path };
+        run.go(narrow, 600.0, 20);
+        run.go(narrow, 600.0, 30);
+        assert!(mean(&run.levels) >= 0.8, "{more} ms more, and narrow: {:?}", run.levels);
+        assert!(run.queues.iter().all(|queue| *queue < 600 * MS), "{:?}", run.queues);
+    }
+}
+
+#[test]
+fn a_way_that_grows_longer_again_and_again_is_believed_once_a_minute() {
+    let mut run = Run::new();
+    run.go(FAIR, 150.0, 20);
+    let longer = |more| Path { rtt: FAIR.rtt + more * MS, ..FAIR };
+    assert_eq!(run.go(longer(150), 150.0, 12).last(), Some(&0));
+    let levels = run.go(longer(300), 150.0, 12);
+    assert_eq!(levels.last(), Some(&PATIENT_LOWEST), "{levels:?}");
+    let levels = run.go(longer(300), 150.0, 20);
+    assert_eq!(levels.last(), Some(&0), "{levels:?}");
+}
+
+#[test]
+fn what_the_kernel_drops_at_our_own_socket_is_held_against_nobody() {
+    let late = Report { rtt: 60 * MS, lag: Some(900 * MS), waited: 3 * SILENCE, ..Report::default() };
+    for (drops, level) in [(0, LOWEST), (700, 0)] {
+        let mut run = Run::new();
+        run.go(FAIR, 150.0, 5);
+        for n in 1..=5 {
+            run.now += EVERY;
+            run.budgeter.handle_own_drops(run.now, drops * n);
+            run.budgeter.handle_report(run.now, PEER, &late);
+        }
+        assert_eq!(run.budgeter.standings().falls.iter().sum::<u64>() == 0, level == 0);
+        run.now += SILENCE;
+        run.budgeter.handle_report(run.now, PEER, &late);
+        // A second without drops: who is silent then is not silent for our sake.
+        assert_eq!(run.budgeter.standings().falls[Cause::Silence as usize], 1);
+    }
 }
 
 #[test]
@@ -181,8 +234,6 @@ fn a_queue_that_others_fill_is_not_left_to_them() {
     run.go(FAIR, 150.0, 20);
     let levels = run.go(path, 150.0, 20);
     assert!(levels.iter().all(|level| *level <= PATIENT_LOWEST), "{levels:?}");
-    // A longer way is a longer way: after a while it counts as the least there is.
-    let levels = run.go(path, 150.0, 30);
     assert_eq!(levels.last(), Some(&0), "{levels:?}");
 }
 

@@ -7,6 +7,7 @@
 
 pub mod budgeter;
 pub mod crash;
+mod delays;
 pub mod dumps;
 pub mod files;
 #[cfg(test)]
@@ -200,6 +201,7 @@ impl Zone {
             peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS,
             plain_websocket: config.plain_websocket,
             origins: config.origins.clone(),
+            receive_buffer_bytes: planted::receive_bytes(Limits::default().receive_buffer_bytes),
             ..Limits::default()
         };
         let server = ServerConfig {
@@ -373,6 +375,7 @@ impl Zone {
     fn survey(&mut self) {
         let Self { server, peers, world, budgeter, inputs, schedule, .. } = self;
         let (now, period) = (Instant::now(), schedule.period());
+        budgeter.handle_own_drops(now, server.counters().drops_kernel);
         server.survey(budgeter.next_places(), |peer, stats| {
             let Some((player, probe)) = peers.path_of(peer) else { return };
             let Some(client) = world.client_of(player) else { return };

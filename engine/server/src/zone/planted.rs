@@ -4,7 +4,8 @@
 //! - A stall of 2 ms in one stage of the tick: `PLANTED_STAGE` names it, such as `5`.
 //! - A machine that is slower: `PLANTED_SLOWNESS` names a file with a number in it. A tick then works as many times
 //!   as long as it did, in hundredths, so that everything that is left out saves as many times as much.
-//!
+//! - A small receive buffer: `PLANTED_RECEIVE_BYTES` is what the kernel is asked for, as where `net.core.rmem_max` allows
+//!   no more.
 //! - A panic: `PLANTED_PANIC` names a file. Once it is there it says where, and is removed: `step 3b.` at the end of that
 //!   stage, `client 5` while the player with that low half of an id is served, `bytes` when the next record of a peer is read.
 //!
@@ -29,6 +30,12 @@ mod nothing {
     #[inline(always)]
     pub(crate) fn trip(_event: &Event) {}
 
+    /// What was asked for.
+    #[inline(always)]
+    pub(crate) fn receive_bytes(asked: usize) -> usize {
+        asked
+    }
+
     /// Nothing.
     pub(crate) struct Burden;
 
@@ -46,7 +53,7 @@ mod nothing {
 }
 
 #[cfg(not(feature = "planted"))]
-pub(super) use nothing::{Burden, break_client, stall, trip};
+pub(super) use nothing::{Burden, break_client, receive_bytes, stall, trip};
 
 #[cfg(feature = "planted")]
 mod something {
@@ -74,7 +81,7 @@ mod something {
         let planted = PLANTED.get_or_init(|| {
             let Ok(name) = std::env::var("PLANTED_STAGE") else {
                 let is_planted = |name: &&str| std::env::var_os(name).is_some();
-                let others = ["PLANTED_SLOWNESS", "PLANTED_PANIC"];
+                let others = ["PLANTED_SLOWNESS", "PLANTED_PANIC", "PLANTED_RECEIVE_BYTES"];
                 assert!(others.iter().any(is_planted), "nothing is planted");
                 return None;
             };
@@ -125,6 +132,15 @@ mod something {
         }
     }
 
+    /// How large the receive buffer of the UDP socket shall be.
+    ///
+    /// # Panics
+    /// If the variable holds no number.
+    pub(crate) fn receive_bytes(asked: usize) -> usize {
+        let planted = std::env::var("PLANTED_RECEIVE_BYTES").ok();
+        planted.map_or(asked, |bytes| bytes.parse().expect("PLANTED_RECEIVE_BYTES is a number"))
+    }
+
     /// What a slower machine would do with a tick.
     pub(crate) struct Burden {
         begun_ns: u64,
@@ -158,4 +174,4 @@ mod something {
 }
 
 #[cfg(feature = "planted")]
-pub(super) use something::{Burden, break_client, stall, trip};
+pub(super) use something::{Burden, break_client, receive_bytes, stall, trip};
