@@ -190,7 +190,8 @@ fn attack(kind: Kind, plan: &Plan, arcane: &std::path::Path, stop: &Stop) -> any
         per_second: dose.per_second,
         n_attackers: dose.n_attackers,
     };
-    let (mut quiet, mut under, mut sum) = (Vec::new(), Vec::new(), Tally::default());
+    let (mut quiet, mut under, mut kib_per_attacker) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sum = Tally::default();
     for turn in 0..plan.n_turns {
         if turn > 0 {
             trial.play(RECOVERY)?;
@@ -198,6 +199,10 @@ fn attack(kind: Kind, plan: &Plan, arcane: &std::path::Path, stop: &Stop) -> any
         quiet.push(trial.window(None, plan.seconds)?.0);
         let (window, tally) = trial.window(Some((&attack, plan.cores)), plan.seconds)?;
         sum.add(&tally);
+        // Whoever was thrown out and came again leaves a body behind each time.
+        let n = if kind.is_let_in() { tally.n_played.max(dose.n_attackers as u64) } else { tally.n_open };
+        let grown_kib = window.live_kib.saturating_sub(quiet[quiet.len() - 1].live_kib);
+        kib_per_attacker.push(grown_kib as f64 / n.max(1) as f64);
         eprintln!(
             "{}, pair {}: {:.2} us without, {:.2} with",
             kind.name(),
@@ -213,10 +218,6 @@ fn attack(kind: Kind, plan: &Plan, arcane: &std::path::Path, stop: &Stop) -> any
         .zip(&under)
         .map(|(quiet, under)| under.us_per_client_tick / quiet.us_per_client_tick)
         .collect();
-    // The first window is of honest clients alone: what a zone grows by while they begin to play is not an attacker's.
-    let before_kib = quiet.first().map_or(0, |window| window.rss_kib);
-    let most_kib = under.iter().map(|window| window.rss_kib).max().unwrap_or(0);
-    let n = if kind.is_let_in() { dose.n_attackers as u64 } else { sum.n_open };
     let ratio = Middle::of(&ratios, |ratio| *ratio);
     Ok(Attacked {
         attack: kind,
@@ -235,7 +236,7 @@ fn attack(kind: Kind, plan: &Plan, arcane: &std::path::Path, stop: &Stop) -> any
         cpu_ratio_max: ratio.range.max,
         gap_p99_ms: Middle::of(&under, |window| window.gap_p99_ms).value,
         quiet_gap_p99_ms: Middle::of(&quiet, |window| window.gap_p99_ms).value,
-        kib_per_attacker: most_kib.saturating_sub(before_kib) as f64 / n.max(1) as f64,
+        kib_per_attacker: median(&kib_per_attacker),
         inputs_sent_share: Middle::of(&under, |window| window.sent_share).value,
         tally: sum,
     })

@@ -2,7 +2,7 @@
 
 use super::attacker::Attacker;
 use crate::load::Schedule;
-use crate::machine::{Cores, Stop, Use, rss_kib};
+use crate::machine::{Cores, Stop, Use};
 use crate::zone::admin::{self, Admin};
 use crate::zone::crowd::Crowd;
 use crate::zone::process::Zone;
@@ -38,8 +38,8 @@ pub(crate) struct Window {
     pub(crate) us_per_client_tick: f64,
     /// Between two snapshots.
     pub(crate) gap_p99_ms: f64,
-    /// The most memory.
-    pub(crate) rss_kib: u64,
+    /// The most memory in use, as asked for: what a process holds besides is the allocator's, and says little of few peers.
+    pub(crate) live_kib: u64,
     /// Inputs of honest clients that left in time.
     pub(crate) sent_share: f64,
 }
@@ -105,6 +105,10 @@ impl Trial {
         self.status()?["sockets"][name].as_u64().with_context(|| format!("the status has no sockets.{name}"))
     }
 
+    fn live_kib(&mut self) -> anyhow::Result<u64> {
+        Ok(self.status()?["live_bytes"].as_u64().context("the status has no live_bytes")? / 1024)
+    }
+
     /// One window, with an attack or without.
     ///
     /// # Errors
@@ -126,7 +130,7 @@ impl Trial {
         let (until, mut most_kib) = (begun + Duration::from_secs(seconds), 0);
         while Instant::now() < until {
             self.play(LOOK_EVERY)?;
-            most_kib = most_kib.max(rss_kib(self.pid())?);
+            most_kib = most_kib.max(self.live_kib()?);
         }
         let (used, took) = (Use::of(self.pid())?.since(&used), begun.elapsed().as_secs_f64());
         let client_ticks = took * f64::from(scenario::HZ) * f64::from(self.n_clients);
@@ -135,7 +139,7 @@ impl Trial {
         let window = Window {
             us_per_client_tick: used.cpu_ns as f64 / 1e3 / client_ticks,
             gap_p99_ms: self.guests.crowd.gaps.at_quantile_ns(0.99) as f64 / 1e6,
-            rss_kib: most_kib,
+            live_kib: most_kib,
             sent_share: crate::stats::share(sent.in_time, sent.due),
         };
         Ok((window, tally))
