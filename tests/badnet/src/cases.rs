@@ -175,8 +175,9 @@ impl Way for Relay {
 const ENTRY_MAX: Duration = Duration::from_secs(20);
 /// In good weather, before it turns bad.
 const FAIR_TIME: Duration = Duration::from_secs(2);
-/// Full detail must be back within this after the weather is good again.
-pub const RECOVERY_MAX: Duration = Duration::from_secs(10);
+/// Full detail must be back within this after the weather is good again: from the lowest level it takes 8.8 s, and a queue
+/// that drains comes first. Source: docs/ARCHITECTURE.md "Rate control".
+pub const RECOVERY_MAX: Duration = Duration::from_secs(12);
 /// Full detail: this share of the snapshots that the client on the good network gets, in a second.
 const FULL: f64 = 0.9;
 
@@ -314,7 +315,7 @@ impl Outcome {
             complaints.push(format!("connections were lost: {:?}", self.trouble));
         }
         if self.recovery.is_none_or(|recovery| recovery > RECOVERY_MAX) {
-            complaints.push("full detail was not back within ten seconds".to_owned());
+            complaints.push(format!("full detail was not back within {RECOVERY_MAX:?}"));
         }
         complaints
     }

@@ -1,6 +1,6 @@
 //! A network whose kernel makes it narrow: this process has its own network namespace, a zone has another one, and between
 //! them are two cables. One is good, and leads to the zone by a relay that does nothing, since a zone has one address; on
-//! the other a token bucket can stand at both ends. Source: tc-tbf(8), veth(4).
+//! the other a token bucket stands at both ends. Source: tc-tbf(8), veth(4).
 //!
 //! The process must be in a namespace that was made for it: [`is_inside`].
 
@@ -26,6 +26,8 @@ const GOOD: [&str; 2] = ["10.98.0.1", "10.98.0.2"];
 const NARROW: [&str; 2] = ["10.98.1.1", "10.98.1.2"];
 /// A full segment with its Ethernet header: a bucket that holds less lets none of them pass.
 const BURST_BYTES: usize = 1_600;
+/// As good as no bucket.
+const WIDE: &str = "rate 1gbit burst 256k limit 1m";
 /// The way up is so much wider: commands take two kilobytes a second of each player, and know no rate control.
 const UP_SHARE: u64 = 4;
 const START_MAX: Duration = Duration::from_secs(20);
@@ -55,7 +57,6 @@ pub struct Shaped {
     _relay: Running,
     /// The program that is this one, for what must run beside the zone.
     program: std::path::PathBuf,
-    is_narrow: bool,
 }
 
 impl Shaped {
@@ -77,7 +78,7 @@ impl Shaped {
         let mut relay = there.command(&program);
         relay.args(["relay", &RELAY.to_string(), &zone.listen.to_string()]).stdin(Stdio::null());
         let relay = serve(&mut relay, RELAY);
-        Self { here, there, zone, _relay: relay, program, is_narrow: false }
+        Self { here, there, zone, _relay: relay, program }
     }
 
     /// How a client with a good network reaches the zone.
@@ -107,20 +108,19 @@ impl Shaped {
         (serve(&mut command, SOURCE), SOURCE)
     }
 
-    /// Puts a token bucket at both ends of the narrow cable, or takes it away.
+    /// Puts a token bucket at both ends of the narrow cable, or makes the one there wide: with a bucket that is taken away
+    /// goes what waits in it, and a TCP remembers that for longer than the narrow way itself.
     fn shape(&mut self, narrow: Option<Bottleneck>) {
         for (net, share) in [(&self.here, UP_SHARE), (&self.there, 1)] {
-            match narrow {
+            let bucket = match narrow {
                 Some(Bottleneck { bits_per_second, queue_bytes }) => {
                     let (rate, limit) = (bits_per_second * share, queue_bytes as u64 * share);
-                    let bucket = format!("tbf rate {rate}bit burst {BURST_BYTES} limit {limit}");
-                    net.run("tc", &format!("qdisc replace dev {CABLE} root {bucket}"));
+                    format!("rate {rate}bit burst {BURST_BYTES} limit {limit}")
                 }
-                None if self.is_narrow => net.run("tc", &format!("qdisc del dev {CABLE} root")),
-                None => {}
-            }
+                None => WIDE.to_owned(),
+            };
+            net.run("tc", &format!("qdisc replace dev {CABLE} root tbf {bucket}"));
         }
-        self.is_narrow = narrow.is_some();
     }
 }
 
