@@ -107,14 +107,34 @@ impl Writer {
     /// # Errors
     /// [`WriterError`]; the recording must end before this tick.
     pub fn add(&mut self, inputs: &[Input], outcome: &Outcome, out: &mut Vec<u8>) -> Result<(), WriterError> {
+        self.begin_tick(outcome.tick);
+        inputs::write(&mut self.raw, inputs);
+        self.end_tick(outcome, out)
+    }
+
+    /// The same with inputs that [`inputs::write`] has written.
+    pub(super) fn add_written(
+        &mut self,
+        inputs: &[u8],
+        outcome: &Outcome,
+        out: &mut Vec<u8>,
+    ) -> Result<(), WriterError> {
+        self.begin_tick(outcome.tick);
+        self.raw.extend_from_slice(inputs);
+        self.end_tick(outcome, out)
+    }
+
+    fn begin_tick(&mut self, tick: u32) {
         if self.n_ticks == 0 {
-            self.first_tick = outcome.tick;
+            self.first_tick = tick;
         }
         self.n_ticks += 1;
-        self.next_tick = outcome.tick.wrapping_add(1);
+        self.next_tick = tick.wrapping_add(1);
+        put(&mut self.raw, u64::from(tick));
+    }
+
+    fn end_tick(&mut self, outcome: &Outcome, out: &mut Vec<u8>) -> Result<(), WriterError> {
         let raw = &mut self.raw;
-        put(raw, u64::from(outcome.tick));
-        inputs::write(raw, inputs);
         put(raw, outcome.frames.len() as u64);
         let mut before = DurableId::default();
         for FrameSum { player, n_bytes, sum } in &outcome.frames {

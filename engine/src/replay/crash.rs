@@ -9,8 +9,9 @@
 use super::blocks::{Writer, WriterError};
 use super::bytes::{Bytes, Malformed};
 use super::header::{Header, HeaderError};
+#[cfg(doc)]
+use super::inputs;
 use super::outcome::Outcome;
-use crate::input::Input;
 use crate::tick::Stage;
 
 /// How every dump begins.
@@ -44,19 +45,19 @@ impl Crash {
         }
     }
 
-    /// A whole dump: `ticks` in order, the last one is [`Crash::tick`].
+    /// A whole dump: `ticks` in order, the last one is [`Crash::tick`], each with what [`inputs::write`] made of its inputs.
     ///
     /// # Errors
     /// [`WriterError`] when a tick has more inputs than a block may hold.
     pub fn dump<'a>(
         &self,
         header: &Header,
-        ticks: impl Iterator<Item = (u32, &'a [Input])>,
+        ticks: impl Iterator<Item = (u32, &'a [u8])>,
     ) -> Result<Vec<u8>, WriterError> {
         let mut out = self.head();
         let mut writer = Writer::begin(header, &mut out);
         for (tick, inputs) in ticks {
-            writer.add(inputs, &Outcome { tick, ..Outcome::default() }, &mut out)?;
+            writer.add_written(inputs, &Outcome { tick, ..Outcome::default() }, &mut out)?;
         }
         writer.end(&mut out)?;
         Ok(out)
@@ -108,16 +109,20 @@ impl Crash {
 mod tests {
     use super::*;
     use crate::replay::tests::config;
-    use crate::replay::{Piece, Reader, Tail};
-    use crate::{Content, DurableId, World};
+    use crate::replay::{Piece, Reader, Tail, inputs};
+    use crate::{Content, DurableId, Input, World};
 
     fn header() -> Header {
         Header::of(&World::new(&config(), Content::standard(20)), 1, "test")
     }
 
     fn dump(crash: &Crash) -> Vec<u8> {
-        let input = |low| vec![Input::Detach { player: DurableId { low, high: 1 } }];
-        let ticks: Vec<_> = (937..=1000).map(|tick| (tick, input(tick))).collect();
+        let written = |low| {
+            let mut bytes = Vec::new();
+            inputs::write(&mut bytes, &[Input::Detach { player: DurableId { low, high: 1 } }]);
+            bytes
+        };
+        let ticks: Vec<_> = (937..=1000).map(|tick| (tick, written(tick))).collect();
         crash.dump(&header(), ticks.iter().map(|(tick, inputs)| (*tick, &inputs[..]))).unwrap()
     }
 

@@ -33,8 +33,10 @@ pub(crate) struct Found {
     pub(crate) late: u64,
     /// Of those in which somebody came.
     pub(crate) tick_ms: serde_json::Value,
-    /// Of all who are in play meanwhile.
+    /// Of all who are in play meanwhile. In so short a time one tick that had to wait decides it.
     pub(crate) gap_p99_ms: f64,
+    /// How long the zone could have run meanwhile, and others had its core.
+    pub(crate) run_queue_ms: f64,
     /// For each who came, all in.
     pub(crate) us_per_join: f64,
     /// Handshakes that failed and were begun again.
@@ -101,6 +103,7 @@ pub(crate) fn measure(n: u32, plan: &Plan, arcane: &Path, stop: &Stop) -> anyhow
         late: status["window"]["late"].as_u64().unwrap_or(u64::MAX),
         tick_ms: status["window"]["tick_ms"].take(),
         gap_p99_ms,
+        run_queue_ms: status["window"]["run_queue_ms"].as_f64().unwrap_or(f64::NAN),
         redials: guests.crowd.n_redials(),
         panics: admin::panics(&status)?,
         us_per_join: used.cpu_ns as f64 / 1e3 / f64::from(n),

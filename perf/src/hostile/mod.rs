@@ -284,8 +284,8 @@ impl Report {
         }
         if let Some(joins) = &self.joins {
             println!(
-                "{} joins within {:.1} s, {:.0} us each; ticks {}",
-                joins.joined, joins.seconds, joins.us_per_join, joins.tick_ms
+                "{} joins within {:.1} s, {:.0} us each; {:.0} ms of waiting for the core; ticks {}",
+                joins.joined, joins.seconds, joins.us_per_join, joins.run_queue_ms, joins.tick_ms
             );
         }
         self.bounds.iter().for_each(Bound::print);

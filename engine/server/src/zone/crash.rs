@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::replay::{Crash, Header};
+use engine::replay::{Crash, Header, inputs};
 use engine::{Input, World};
 use transport::Event;
 
@@ -29,18 +29,21 @@ const HELLO_SHOWN_BYTES: usize = 28;
 /// Bytes of a peer's that are logged at most.
 const SHOWN_BYTES: usize = 128;
 
-/// Inputs of the last ticks.
+/// Inputs of the last ticks, as a recording has them: some 30 bytes each, where they take 128 in play.
 #[derive(Debug, Default)]
-pub struct LastTicks(VecDeque<(u32, Vec<Input>)>);
+pub struct LastTicks(VecDeque<(u32, Vec<u8>)>);
 
 impl LastTicks {
-    /// Takes the inputs of a tick that is done; `inputs` is empty then, with room for the next.
-    pub fn keep(&mut self, tick: u32, inputs: &mut Vec<Input>) {
+    /// Takes down the inputs of a tick that is done.
+    ///
+    /// - Cost: a copy of each packet; no allocation after warm-up.
+    pub fn keep(&mut self, tick: u32, inputs: &[Input]) {
         let is_full = self.0.len() + 1 >= TICKS_KEPT;
         let mut room =
             if is_full { self.0.pop_front().map(|(_, room)| room) } else { None }.unwrap_or_default();
         room.clear();
-        self.0.push_back((tick, std::mem::replace(inputs, room)));
+        inputs::write(&mut room, inputs);
+        self.0.push_back((tick, room));
     }
 
     /// Writes what was kept and the inputs of the tick that panicked; gives the file.
@@ -57,9 +60,11 @@ impl LastTicks {
         let header = Header::of(world, 1, concat!("arcane ", env!("CARGO_PKG_VERSION")));
         // What panics behind the step finds the inputs of its tick among those kept.
         let kept = self.0.back().filter(|(tick, _)| *tick == crash.tick);
-        let inputs = kept.map_or(inputs, |(_, inputs)| &inputs[..]);
+        let mut own = Vec::new();
+        inputs::write(&mut own, inputs);
+        let own = kept.map_or(own.as_slice(), |(_, written)| written);
         let before = self.0.iter().filter(|(tick, _)| *tick < crash.tick);
-        let ticks = before.map(|(tick, inputs)| (*tick, &inputs[..])).chain([(crash.tick, inputs)]);
+        let ticks = before.map(|(tick, written)| (*tick, &written[..])).chain([(crash.tick, own)]);
         let bytes = crash.dump(&header, ticks).map_err(io::Error::other)?;
         let dir = data_dir.join(DIR);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
@@ -113,7 +118,7 @@ mod tests {
     use engine::DurableId;
     use transport::PeerId;
 
-    fn inputs(tick: u32) -> Vec<Input> {
+    fn leave(tick: u32) -> Vec<Input> {
         vec![Input::Leave { player: DurableId { low: tick, high: 1 } }]
     }
 
@@ -122,24 +127,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (world, mut last) = (world(4, 10), LastTicks::default());
         for tick in 1..=200 {
-            let mut list = inputs(tick);
-            last.keep(tick, &mut list);
-            assert!(list.is_empty());
+            last.keep(tick, &leave(tick));
         }
         for tick in 201..=210 {
             let crash = Crash { tick, stage: None, message: "x".to_owned() };
-            let file = last.dump(&crash, &world, &inputs(tick), dir.path()).unwrap();
+            let file = last.dump(&crash, &world, &leave(tick), dir.path()).unwrap();
             let bytes = fs::read(&file).unwrap();
             let (found, recording) = Crash::split(&bytes).unwrap();
             assert_eq!((found, &recording[..8]), (crash, &b"ARCNPLAY"[..]));
         }
         let left = fs::read_dir(dir.path().join(DIR)).unwrap().count();
         assert_eq!((left, last.0.len(), last.0[0].0), (DUMPS_KEPT, TICKS_KEPT - 1, 138));
-        let mut list = inputs(300);
-        last.keep(300, &mut list);
+        last.keep(300, &leave(300));
         let late = Crash { tick: 300, stage: None, message: "behind the step".to_owned() };
         let file = last.dump(&late, &world, &[], dir.path()).unwrap();
-        let known = fs::read(last.dump(&late, &world, &inputs(300), dir.path()).unwrap()).unwrap();
+        let known = fs::read(last.dump(&late, &world, &leave(300), dir.path()).unwrap()).unwrap();
         assert_eq!(fs::read(file).unwrap(), known, "the tick's own inputs are those that were kept");
     }
 

@@ -334,7 +334,8 @@ impl Zone {
         self.deliver();
         self.server.flush(Instant::now());
         self.recorder.handle_tick(&self.world, &self.inputs);
-        self.last_ticks.keep(tick, &mut self.inputs);
+        self.last_ticks.keep(tick, &self.inputs);
+        self.inputs.clear();
         self.survey();
         burden.carry(tick);
         let timed = watch.end(&frame);

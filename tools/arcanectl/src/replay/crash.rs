@@ -165,6 +165,9 @@ mod tests {
     use engine::replay::{Replayer, flip};
     use engine::{Content, EntityId, World, ZoneConfig};
 
+    /// Their count.
+    const NO_INPUTS: &[u8] = &[0];
+
     fn header(seed: u64) -> Header {
         let config = ZoneConfig {
             seed,
@@ -181,7 +184,7 @@ mod tests {
 
     fn dump(ticks: std::ops::RangeInclusive<u32>) -> Dump {
         let crash = Crash { tick: *ticks.end(), stage: Some(Stage::Move), message: "x".to_owned() };
-        let bytes = crash.dump(&header(1), ticks.map(|tick| (tick, &[][..]))).unwrap();
+        let bytes = crash.dump(&header(1), ticks.map(|tick| (tick, NO_INPUTS))).unwrap();
         Dump::decode(&bytes).unwrap()
     }
 
@@ -230,7 +233,7 @@ mod tests {
         let other = Dump { header: header(2), ..dump(7..=70) };
         assert!(said(check(9, &other, None, |_| ())).contains("another zone"));
         let whole = Crash { tick: 3, stage: None, message: String::new() };
-        let bytes = whole.dump(&header(1), [(3, &[][..])].into_iter()).unwrap();
+        let bytes = whole.dump(&header(1), [(3, NO_INPUTS)].into_iter()).unwrap();
         assert!(Dump::decode(&bytes[..bytes.len() - 1]).is_err_and(|text| text.contains("torn")));
         assert!(Dump::decode(&bytes[1..]).is_err_and(|text| text.contains("no crash dump")));
     }
