@@ -1,16 +1,10 @@
-//! Asking the zone's admin page: just enough HTTP. Source: RFC 9112.
+//! What the zone's admin page says.
 
+use admin_client::Answer;
 use anyhow::Context;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// The page is served between two ticks of a busy core.
-const TIMEOUT: Duration = Duration::from_secs(3);
-/// More than any page of ours.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// All counters of panics that the zone has caught, and of connections that it ended because of itself.
 const PANICS: [&str; 4] =
@@ -49,8 +43,8 @@ impl Admin {
     /// When the zone does not answer as it should.
     pub(crate) fn begin_window(&self) -> anyhow::Result<()> {
         let token = std::fs::read_to_string(&self.token_file).unwrap_or_default();
-        let header = format!("authorization: Bearer {}\r\n", token.trim());
-        self.request("POST", "/window", &header).map(drop)
+        let answer = admin_client::post(self.addr, "/window", &admin_client::bearer(&token));
+        body(answer, "/window").map(drop)
     }
 
     /// How the zone is doing.
@@ -58,31 +52,16 @@ impl Admin {
     /// # Errors
     /// When the zone does not answer as it should.
     pub(crate) fn status(&self) -> anyhow::Result<Value> {
-        serde_json::from_str(&self.request("GET", "/status.json", "")?).context("the status is not JSON")
+        let answer = admin_client::get(self.addr, "/status.json");
+        serde_json::from_str(&body(answer, "/status.json")?).context("the status is not JSON")
     }
+}
 
-    fn request(&self, method: &str, path: &str, header: &str) -> anyhow::Result<String> {
-        let asked = self.ask(method, path, header);
-        let text = asked.with_context(|| format!("the zone's admin page does not answer {method} {path}"))?;
-        let (head, body) = text.split_once("\r\n\r\n").context("the admin page does not speak HTTP")?;
-        let status = head.split_whitespace().nth(1).unwrap_or("");
-        anyhow::ensure!(status.starts_with('2'), "the zone's admin page answers {status} to {method} {path}");
-        Ok(body.to_owned())
-    }
-
-    fn ask(&self, method: &str, path: &str, header: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&self.addr, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\nconnection: close\r\n{header}\r\n",
-            self.addr
-        );
-        stream.write_all(head.as_bytes())?;
-        let mut text = String::new();
-        stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
-        Ok(text)
-    }
+fn body(answer: std::io::Result<Answer>, path: &str) -> anyhow::Result<String> {
+    let Answer { status, body } =
+        answer.with_context(|| format!("the zone's admin page does not answer {path}"))?;
+    anyhow::ensure!((200..300).contains(&status), "the zone's admin page answers {status} to {path}");
+    Ok(body)
 }
 
 #[cfg(test)]

@@ -12,15 +12,16 @@
 //! // ... clients connect to relay.addr() ...
 //! relay.cut();
 //! relay.heal();
-//! relay.rebind();
+//! relay.rebind([127, 0, 0, 2].into());
 //! ```
 
 use crate::pipe::{Carried, Pipe};
 use crate::stream::{DOWN, Parcel, Stream, UP, listen};
+use crate::thief::{Loot, Thief};
 use crate::weather::Weather;
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -38,7 +39,8 @@ const TRIES: usize = 50;
 enum Order {
     Weather([Weather; 2]),
     Cut(bool),
-    Rebind,
+    Rebind(IpAddr),
+    Steal(u64),
     Door(TcpListener, SocketAddr),
 }
 
@@ -46,8 +48,15 @@ enum Order {
 pub struct Relay {
     addr: SocketAddr,
     orders: Option<Sender<Order>>,
-    carried: Arc<Mutex<[Carried; 2]>>,
+    shown: Arc<Mutex<Shown>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the relay's thread tells its owner.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    carried: [Carried; 2],
+    loot: Loot,
 }
 
 impl Relay {
@@ -73,10 +82,12 @@ impl Relay {
         let addr = udp.local_addr()?;
         udp.set_nonblocking(true)?;
         let (orders, inbox) = channel();
-        let carried = Arc::new(Mutex::new([Carried::default(); 2]));
+        let shown = Arc::new(Mutex::new(Shown::default()));
         let now = Instant::now();
         let mut path = Path {
             server,
+            back_ip: server.ip(),
+            thief: Thief::new(server)?,
             udp,
             doors: vec![(tcp, server)],
             pipes: [Pipe::new(now, weather[UP], seed), Pipe::new(now, weather[DOWN], !seed)],
@@ -86,10 +97,10 @@ impl Relay {
             n_ids: 0,
             is_cut: false,
         };
-        let shown = Arc::clone(&carried);
+        let told = Arc::clone(&shown);
         let thread =
-            std::thread::Builder::new().name("relay".into()).spawn(move || path.run(&inbox, &shown))?;
-        Ok(Self { addr, orders: Some(orders), carried, thread: Some(thread) })
+            std::thread::Builder::new().name("relay".into()).spawn(move || path.run(&inbox, &told))?;
+        Ok(Self { addr, orders: Some(orders), shown, thread: Some(thread) })
     }
 
     /// Where clients connect to, over UDP or TCP.
@@ -113,10 +124,21 @@ impl Relay {
         self.order(Order::Cut(false));
     }
 
-    /// From now on datagrams come to the server from other addresses, and TCP connections break: what clients behind
-    /// a NAT go through when it starts anew.
-    pub fn rebind(&self) {
-        self.order(Order::Rebind);
+    /// From now on datagrams come to the server from other ports of this address, and TCP connections break: what clients
+    /// behind a NAT go through when it starts anew. Answers to the ports before are lost.
+    pub fn rebind(&self, ip: IpAddr) {
+        self.order(Order::Rebind(ip));
+    }
+
+    /// From now on a copy of every so many datagrams reaches the server first from a thief's address; 0: none.
+    pub fn steal_every(&self, n: u64) {
+        self.order(Order::Steal(n));
+    }
+
+    /// What the thief has sent and got so far.
+    #[must_use]
+    pub fn loot(&self) -> Loot {
+        self.shown().loot
     }
 
     /// Opens another way in: TCP connections to the address that this gives go to `target`, through the same
@@ -134,7 +156,11 @@ impl Relay {
     /// What went through so far: up, down.
     #[must_use]
     pub fn carried(&self) -> [Carried; 2] {
-        *self.carried.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown().carried
+    }
+
+    fn shown(&self) -> Shown {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn order(&self, order: Order) {
@@ -169,6 +195,9 @@ fn both(any: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
 /// Where the relay's thread keeps everything.
 struct Path {
     server: SocketAddr,
+    /// Where clients seem to be, for the server.
+    back_ip: IpAddr,
+    thief: Thief,
     udp: UdpSocket,
     doors: Vec<(TcpListener, SocketAddr)>,
     pipes: [Pipe<Parcel>; 2],
@@ -182,7 +211,7 @@ struct Path {
 }
 
 impl Path {
-    fn run(&mut self, orders: &Receiver<Order>, shown: &Mutex<[Carried; 2]>) {
+    fn run(&mut self, orders: &Receiver<Order>, told: &Mutex<Shown>) {
         loop {
             loop {
                 match orders.try_recv() {
@@ -199,8 +228,8 @@ impl Path {
                 self.deliver(way, now);
             }
             self.streams.retain(|_, stream| [UP, DOWN].iter().all(|way| stream.write(*way).unwrap_or(false)));
-            *shown.lock().unwrap_or_else(PoisonError::into_inner) =
-                [UP, DOWN].map(|way| self.pipes[way].carried);
+            *told.lock().unwrap_or_else(PoisonError::into_inner) =
+                Shown { carried: [UP, DOWN].map(|way| self.pipes[way].carried), loot: self.thief.loot };
             std::thread::sleep(NAP);
         }
     }
@@ -221,10 +250,12 @@ impl Path {
                     }
                 }
             }
-            Order::Rebind => {
+            Order::Rebind(ip) => {
+                self.back_ip = ip;
                 self.flows.clear();
                 self.streams.clear();
             }
+            Order::Steal(every) => self.thief.steal_every(every),
             Order::Door(tcp, target) => self.doors.push((tcp, target)),
         }
     }
@@ -246,10 +277,11 @@ impl Path {
         // An error, such as that of a port where nobody listens any more, ends this round only.
         while let Ok((n, flow)) = self.udp.recv_from(&mut buffer) {
             if !self.flows.contains_key(&flow)
-                && let Ok(back) = back_socket(self.server)
+                && let Ok(back) = back_socket(self.back_ip, self.server)
             {
                 self.flows.insert(flow, back);
             }
+            self.thief.handle_datagram(&buffer[..n]);
             let parcel = Parcel::Datagram { flow, bytes: buffer[..n].to_vec() };
             self.pipes[UP].handle_datagram(now, n + HEADER_BYTES, parcel);
         }
@@ -259,6 +291,7 @@ impl Path {
                 self.pipes[DOWN].handle_datagram(now, n + HEADER_BYTES, parcel);
             }
         }
+        self.thief.receive(&mut buffer);
     }
 
     fn take_segments(&mut self, now: Instant) {
@@ -292,8 +325,9 @@ impl Path {
     }
 }
 
-fn back_socket(server: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(SocketAddr::new(server.ip(), 0))?;
+/// One that clients' datagrams leave by from `ip`.
+pub(crate) fn back_socket(ip: IpAddr, server: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(SocketAddr::new(ip, 0))?;
     socket.connect(server)?;
     socket.set_nonblocking(true)?;
     Ok(socket)

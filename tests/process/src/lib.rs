@@ -2,9 +2,9 @@
 //!
 //! [`binary`] builds and finds the executables, [`zone`] is a running `arcane zone` with its admin page,
 //! [`honest`] a player whose snapshots are timed while others misbehave, [`rogue`] a connection that says
-//! whatever a test wants, [`traveller`] players of the client library who keep a diary, [`relay`] a network in between that
-//! can be cut; [`network`] makes networks of their own, [`shaped`] a narrow one, [`deaf`] a zone that does not hear well; [`python`] runs readers of other people; [`running`] ends every
-//! process with its test. The tests are in `tests/process/`.
+//! whatever a test wants, [`traveller`] players of the client library who keep a diary; [`network`] makes networks of
+//! their own, [`shaped`] a narrow one, [`deaf`] a zone that does not hear well; [`python`] runs readers of other people;
+//! [`running`] ends every process with its test. The tests are in `tests/process/`.
 //!
 //! Time is real here: every wait polls for what it waits for and has a deadline that only a failure reaches.
 #![forbid(unsafe_code)]
@@ -16,7 +16,6 @@ pub mod herd;
 pub mod honest;
 pub mod network;
 pub mod python;
-pub mod relay;
 pub mod rogue;
 pub mod running;
 pub mod shaped;

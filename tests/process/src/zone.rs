@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use badnet::{Relay, Weather};
 use netproto::WIRE_MAJOR;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -139,10 +139,20 @@ impl Zone {
         let (listen, admin, pin) = (addr_of(&ready, "listen"), addr_of(&ready, "admin"), pin_of(&ready));
         Self { process, dir, listen, admin, pin }
     }
+
     /// How a client reaches this zone.
     #[must_use]
     pub fn target(&self, link: Link) -> Target {
         Target { addr: self.listen, link, pin: Some(self.pin), wire_major: WIRE_MAJOR }
+    }
+
+    /// A network in front of it, a good one until somebody changes it.
+    ///
+    /// # Panics
+    /// If this machine has no free port for both protocols.
+    #[must_use]
+    pub fn relay(&self) -> Relay {
+        Relay::start(self.listen, [Weather::FAIR; 2], 1).expect("a port that is free for UDP and TCP")
     }
 
     /// Asks the admin page; gives the status code and the body.
@@ -301,35 +311,8 @@ pub fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> std::io::Result<(u16, String)> {
-    let mut stream = TcpStream::connect_timeout(&addr, ANSWER_MAX)?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
-    let has_host = headers.iter().any(|(name, _)| *name == "host");
-    let host = if has_host { String::new() } else { format!("host: {addr}\r\n") };
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\n{host}{headers}content-length: 0\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut bytes = Vec::new();
-    while !is_whole(&bytes) {
-        let mut part = [0; 4096];
-        match stream.read(&mut part)? {
-            0 => break,
-            n => bytes.extend_from_slice(&part[..n]),
-        }
-    }
-    let text = String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData)?;
-    let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
-    let status = head.get(9..12).and_then(|code| code.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
-    Ok((status, body.to_owned()))
-}
-
-/// Whether an answer is complete by its own length; one that says none is complete at its end.
-fn is_whole(bytes: &[u8]) -> bool {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-    length.is_some_and(|length: usize| bytes.len() >= end + 4 + length)
+    let answer = admin_client::request(addr, [method, path], headers, ANSWER_MAX)?;
+    Ok((answer.status, answer.body))
 }
 
 fn hex(text: &str) -> Option<[u8; 32]> {

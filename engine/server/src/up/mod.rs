@@ -6,7 +6,6 @@
 
 mod child;
 mod figures;
-mod http;
 mod lan;
 mod restarts;
 mod spawn;
@@ -254,14 +253,14 @@ impl Realm {
     }
 
     fn status(&self) -> anyhow::Result<Value> {
-        let answer = http::get(self.ready.admin, "/status.json")
+        let answer = admin_client::get(self.ready.admin, "/status.json")
             .with_context(|| format!("the zone's admin page at {} does not answer", self.ready.admin))?;
         serde_json::from_str(&answer.body).context("the zone's status is not JSON")
     }
 
     fn post_window(&self) -> anyhow::Result<()> {
-        let answer =
-            http::post(self.ready.admin, "/window", &self.token).context("the zone's admin page is gone")?;
+        let answer = admin_client::post(self.ready.admin, "/window", &self.token.header())
+            .context("the zone's admin page is gone")?;
         ensure!(answer.status < 300, "the zone begins no measuring window: {}", answer.status);
         Ok(())
     }
@@ -351,7 +350,7 @@ fn wait_ready(zone: &mut Process, data_dir: &Path, stop: &Stop) -> anyhow::Resul
         }
         let note = std::fs::read_to_string(&ready_file).ok();
         if let Some(ready) = note.and_then(|text| serde_json::from_str::<Ready>(&text).ok())
-            && http::get(ready.admin, "/healthz").is_ok_and(|answer| answer.status == 200)
+            && admin_client::get(ready.admin, "/healthz").is_ok_and(|answer| answer.status == 200)
         {
             return Ok(ready);
         }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use process_tests::relay::Relay;
+use badnet::Relay;
 use process_tests::rogue::Rogue;
 use process_tests::traveller::{Diary, Travellers};
 use process_tests::zone::Zone;
@@ -18,8 +18,8 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// A player behind a relay, playing.
 fn behind_a_relay(zone: &Zone, link: Link) -> (Relay, Travellers) {
-    let relay = Relay::to(zone.listen);
-    let mut player = Travellers::to([Target { addr: relay.addr, ..zone.target(link) }]);
+    let relay = zone.relay();
+    let mut player = Travellers::to([Target { addr: relay.addr(), ..zone.target(link) }]);
     player.enter();
     (relay, player)
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use netproto::Refusal;
 use process_tests::at_once;
-use process_tests::relay::Relay;
 use process_tests::rogue::{Rogue, encode};
 use process_tests::traveller::Travellers;
 use process_tests::zone::Zone;
@@ -88,8 +87,8 @@ const MANY: u32 = 56;
 fn who_comes_back_sees_everything_again_within_five_ticks() {
     at_once([Link::Quic, Link::WebSocket], |link| {
         let zone = Zone::start_with(&["--creatures", "900", "--spawn-radius-m", "5"]);
-        let relay = Relay::to(zone.listen);
-        let mut player = Travellers::to([Target { addr: relay.addr, ..zone.target(link) }]);
+        let relay = zone.relay();
+        let mut player = Travellers::to([Target { addr: relay.addr(), ..zone.target(link) }]);
         player.enter();
         player.play(Duration::from_secs(1));
         let seen = player.diary().applied.last().unwrap().n_slots;

@@ -1,14 +1,9 @@
-//! Asks the admin address: just enough HTTP/1.1 for it, on the standard library.
+//! What the admin address says.
 
+use admin_client::Answer;
 use serde_json::Value;
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
-
-/// The admin page answers between two ticks; a zone that takes longer is in trouble.
-const WAIT: Duration = Duration::from_secs(2);
-/// The map of the largest zone is a tenth of this.
-const ANSWER_BYTES_MAX: u64 = 4 << 20;
+use std::io;
+use std::net::SocketAddr;
 
 /// What the zone says.
 #[derive(Clone, Debug, Default)]
@@ -34,23 +29,15 @@ impl Answers {
 
 /// One object from one path.
 fn get(admin: SocketAddr, path: &str) -> io::Result<Value> {
-    let mut stream = TcpStream::connect_timeout(&admin, WAIT)?;
-    stream.set_read_timeout(Some(WAIT))?;
-    stream.set_write_timeout(Some(WAIT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n")?;
-    let mut bytes = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes)?;
-    body(&bytes).ok_or_else(|| {
+    object(&admin_client::get(admin, path)?).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidData, format!("no answer to {path} that a zone gives"))
     })
 }
 
-/// The object of a good answer. With `connection: close` the body ends with the bytes; a zone sends it in one piece.
-fn body(bytes: &[u8]) -> Option<Value> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let is_good = head.starts_with("HTTP/1.1 200 ");
-    serde_json::from_str(body).ok().filter(|value: &Value| is_good && value.is_object())
+/// The object of a good answer.
+fn object(answer: &Answer) -> Option<Value> {
+    let value = serde_json::from_str(&answer.body).ok();
+    value.filter(|value: &Value| answer.status == 200 && value.is_object())
 }
 
 #[cfg(test)]
@@ -59,11 +46,10 @@ mod tests {
 
     #[test]
     fn only_a_good_answer_with_an_object_counts() {
-        let answer = |head: &str, text: &str| body(format!("{head}\r\nx: y\r\n\r\n{text}").as_bytes());
-        assert_eq!(answer("HTTP/1.1 200 OK", r#"{"tick":7}"#).unwrap()["tick"], 7);
-        assert_eq!(answer("HTTP/1.1 404 Not Found", r#"{"tick":7}"#), None);
-        assert_eq!(answer("HTTP/1.1 200 OK", "hello"), None);
-        assert_eq!(answer("SSH-2.0", "{}"), None);
-        assert_eq!(body(&[0xff, 0xfe]), None);
+        let answer = |status, body: &str| object(&Answer { status, body: body.to_owned() });
+        assert_eq!(answer(200, r#"{"tick":7}"#).unwrap()["tick"], 7);
+        assert_eq!(answer(404, r#"{"tick":7}"#), None);
+        assert_eq!(answer(200, "hello"), None);
+        assert_eq!(answer(200, "7"), None);
     }
 }
