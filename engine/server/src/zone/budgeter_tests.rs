@@ -293,10 +293,13 @@ fn what_a_zone_slept_through_says_nothing_of_its_clients_paths() {
     assert!(run.go(FAIR, 300.0, 10).iter().all(|level| *level == 0));
     run.now += Duration::from_secs(20);
     run.budgeter.handle_standstill(run.now);
-    // The first report is of before it; then a round trip that spans it comes in, and is smoothed away sample by sample.
-    run.now += EVERY;
-    assert_eq!(run.budgeter.handle_report(run.now, PEER, &run.report), None);
-    run.report.rtt = Duration::from_millis(2_500);
+    // The first report is of before it; then a round trip that spans it comes in, while no snapshot is timed yet; later ones
+    // smooth it away.
+    for rtt in [run.report.rtt, 2_500 * MS, 2_500 * MS] {
+        run.now += EVERY;
+        (run.report.rtt, run.report.lag) = (rtt, None);
+        assert_eq!(run.budgeter.handle_report(run.now, PEER, &run.report), None);
+    }
     assert!(run.go(FAIR, 300.0, 10).iter().all(|level| *level == 0), "{:?}", run.levels);
     // A queue that builds up afterwards is seen as before.
     let queue = Path { foreign: Duration::from_millis(300), ..FAIR };
