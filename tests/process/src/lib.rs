@@ -24,8 +24,8 @@ pub mod zone;
 
 use std::time::{Duration, Instant};
 
-/// How often a wait looks.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often a test looks.
+pub const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A defect shows each time, a busy machine now and then.
 const ATTEMPTS: usize = 3;
 

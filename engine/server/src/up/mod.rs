@@ -137,7 +137,7 @@ impl Realm {
     /// Watches the realm until it is over, and returns its figures.
     fn play(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<Figures> {
         let is_complete = self.wait_for_bots(args, stop)?;
-        self.post_window()?;
+        self.ask(args, stop, Self::post_window)?;
         let begun = Instant::now();
         let is_over = |now: Instant| args.run_for.is_some_and(|run_for| now >= begun + run_for);
         let mut bots_ended = None;
@@ -222,7 +222,11 @@ impl Realm {
                 Err(error) => return Err(error),
             }
             self.token = Token::read(&args.data_dir)?;
-            self.post_window()?;
+            if let Err(error) = self.post_window() {
+                // As below, and the next round asks how it ended.
+                ensure!(self.is_dying()?, error);
+                continue;
+            }
             eprintln!("the zone is up again, with a new world; whoever played comes back by itself");
         }
         Ok(())
@@ -230,17 +234,28 @@ impl Realm {
 
     /// The zone's status page, of a zone that runs.
     fn look(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<Value> {
+        self.ask(args, stop, Self::status)
+    }
+
+    /// Asks the zone something; one that crashes before it answers is started again and asked again.
+    fn ask<T>(
+        &mut self,
+        args: &UpArgs,
+        stop: &Stop,
+        what: impl Fn(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         loop {
             self.tend(args, stop)?;
-            match self.status() {
-                Ok(status) => return Ok(status),
-                // It may be about to end: then that is the news, and not that its page is silent.
-                Err(error) => match self.zone.wait(DYING_MAX)? {
-                    Some(_) => {}
-                    None => return Err(error),
-                },
+            match what(self) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => ensure!(self.is_dying()?, error),
             }
         }
+    }
+
+    /// Of a zone that does not answer: whether it is about to end. Then that is the news, not its silent page.
+    fn is_dying(&mut self) -> anyhow::Result<bool> {
+        Ok(self.zone.wait(DYING_MAX)?.is_some())
     }
 
     fn show(&mut self, args: &UpArgs, stop: &Stop) -> anyhow::Result<()> {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use netproto::{Goodbye, Refusal};
 use process_tests::herd::Herd;
@@ -11,7 +12,7 @@ use process_tests::honest::Honest;
 use process_tests::rogue::Rogue;
 use process_tests::running::{self, Running};
 use process_tests::zone::{self, Zone};
-use process_tests::{attempt, binary, wait_for};
+use process_tests::{LOOK_EVERY, attempt, binary, wait_for};
 use serde_json::Value;
 use tempfile::TempDir;
 use transport::Link;
@@ -154,9 +155,20 @@ fn up_starts_a_zone_that_panicked_again_and_its_bots_come_back() {
         let status: Value = serde_json::from_str(&body).ok()?;
         (status["attached"] == 6).then_some(note)
     };
-    let first = wait_for("the bots", END_MAX, || playing(0));
+    // What `up` says is the first thing to look at if they do not.
+    let wait_playing = |what: &str, not: u64| {
+        let until = Instant::now() + END_MAX;
+        loop {
+            if let Some(note) = playing(not) {
+                return note;
+            }
+            assert!(Instant::now() < until, "{what} did not happen; ready: {:?}, log:\n{}", ready(), words());
+            thread::sleep(LOOK_EVERY);
+        }
+    };
+    let first = wait_playing("the bots", 0);
     plant(&file, "step 5.", || ());
-    let second = wait_for("the bots in a new zone", END_MAX, || playing(first["pid"].as_u64().unwrap()));
+    let second = wait_playing("the bots in a new zone", first["pid"].as_u64().unwrap());
     assert_eq!((&second["listen"], &second["admin"]), (&first["listen"], &first["admin"]), "{}", words());
     assert!(words().contains("the zone crashed (exit status: 70)"), "{}", words());
     wait_for("the line that it is up", END_MAX, || words().contains("the zone is up again").then_some(()));
