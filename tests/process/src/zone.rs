@@ -82,7 +82,7 @@ impl Zone {
         Self::start_with_fault(("PLANTED_STAGE", stage.as_ref()), flags)
     }
 
-    /// Starts a small zone of the build that panics where the file says, once it is there; see `zone::planted`.
+    /// Starts a small zone of the build that panics where the file says, once it is there; see `planted`.
     ///
     /// # Panics
     /// As [`Zone::start_with`].

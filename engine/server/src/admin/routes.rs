@@ -13,6 +13,7 @@ use super::board::Health;
 use super::easel::{ANSWER_MAX, LOOK_EVERY, Painted, Wish};
 use super::guard::{self, Token};
 use super::{Desk, drops, metrics, page, spectate};
+use crate::planted;
 
 /// A document of its own when it is opened by itself: its styles are inside.
 const SVG_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
@@ -158,6 +159,7 @@ fn svg(image: String) -> Response {
 }
 
 async fn window(State(desk): State<Desk>) -> StatusCode {
+    planted::end_at_window();
     desk.board().handle_window(Instant::now());
     StatusCode::NO_CONTENT
 }

@@ -132,47 +132,96 @@ fn a_tick_that_panics_ends_the_zone_and_leaves_a_whole_recording_and_its_last_in
     assert_eq!((code, &lived["verdict"]), (0, &"survives".into()), "{lived}");
 }
 
-#[test]
-fn up_starts_a_zone_that_panicked_again_and_its_bots_come_back() {
-    let dir = TempDir::new().unwrap();
-    let (file, log) = (dir.path().join("panic"), dir.path().join("log"));
-    let mut command = running::command(binary::planted());
-    assert!(binary::path("arcanectl").exists(), "up looks for it beside itself");
-    command.args(["up", "--port", "0", "--bots", "6", "--side-m", "128", "--creatures", "30"]);
-    command.args(["--spawn-radius-m", "20", "--data-dir"]);
-    command.arg(dir.path().join("up")).env("PLANTED_PANIC", &file);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&log).unwrap());
-    let mut realm = Running::start(&mut command);
-    let words = || fs::read_to_string(&log).unwrap_or_default();
-    let ready = || -> Option<Value> {
-        serde_json::from_slice(&fs::read(dir.path().join("up/ready.json")).ok()?).ok()
-    };
-    // The bots are in, in the zone with this process id.
-    let playing = |not: u64| {
-        let note = ready().filter(|note| note["pid"].as_u64() != Some(not))?;
+/// A local realm of `up`, whose zone panics where a file says.
+struct Realm {
+    dir: TempDir,
+    up: Running,
+    n_bots: u32,
+}
+
+impl Realm {
+    fn start(n_bots: u32, planted: Option<&str>) -> Self {
+        let dir = TempDir::new().unwrap();
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        if let Some(what) = planted {
+            fs::write(dir.path().join("panic"), what).unwrap();
+        }
+        let mut command = running::command(binary::planted());
+        assert!(binary::path("arcanectl").exists(), "up looks for it beside itself");
+        command.args(["up", "--port", "0", "--side-m", "128", "--creatures", "30", "--spawn-radius-m", "20"]);
+        command.args(["--bots", &n_bots.to_string(), "--data-dir"]).arg(dir.path().join("up"));
+        command.env("PLANTED_PANIC", dir.path().join("panic"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Self { up: Running::start(&mut command), dir, n_bots }
+    }
+
+    fn words(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    fn ready(&self) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.dir.path().join("up/ready.json")).ok()?).ok()
+    }
+
+    /// What a zone noted when it was ready, once all bots are in it. Not the zone with this process id.
+    fn playing(&self, not: u64) -> Option<Value> {
+        let note = self.ready().filter(|note| note["pid"].as_u64() != Some(not))?;
         let admin = note["admin"].as_str()?.parse().ok()?;
         let (_, body) = zone::request(admin, "GET", "/status.json", &[]).ok()?;
         let status: Value = serde_json::from_str(&body).ok()?;
-        (status["attached"] == 6).then_some(note)
-    };
-    // What `up` says is the first thing to look at if they do not.
-    let wait_playing = |what: &str, not: u64| {
+        (status["attached"] == self.n_bots).then_some(note)
+    }
+
+    fn wait_playing(&self, what: &str, not: u64) -> Value {
         let until = Instant::now() + END_MAX;
         loop {
-            if let Some(note) = playing(not) {
+            if let Some(note) = self.playing(not) {
                 return note;
             }
-            assert!(Instant::now() < until, "{what} did not happen; ready: {:?}, log:\n{}", ready(), words());
+            let (ready, words) = (self.ready(), self.words());
+            assert!(Instant::now() < until, "{what} did not happen; ready: {ready:?}, log:\n{words}");
             thread::sleep(LOOK_EVERY);
         }
-    };
-    let first = wait_playing("the bots", 0);
-    plant(&file, "step 5.", || ());
-    let second = wait_playing("the bots in a new zone", first["pid"].as_u64().unwrap());
-    assert_eq!((&second["listen"], &second["admin"]), (&first["listen"], &first["admin"]), "{}", words());
-    assert!(words().contains("the zone crashed (exit status: 70)"), "{}", words());
-    wait_for("the line that it is up", END_MAX, || words().contains("the zone is up again").then_some(()));
-    realm.signal("INT");
-    assert_eq!(realm.wait_end(END_MAX).code(), Some(1), "a crash is not to end well:\n{}", words());
-    assert!(words().contains("crashed 1 times"), "{}", words());
+    }
+
+    /// Waits until the zone is up for the second time, and ends it all.
+    fn end_after_one_crash(mut self) {
+        assert!(self.words().contains("the zone crashed (exit status: 70)"), "{}", self.words());
+        wait_for("the line that it is up", END_MAX, || {
+            self.words().contains("the zone is up again").then_some(())
+        });
+        self.up.signal("INT");
+        assert_eq!(
+            self.up.wait_end(END_MAX).code(),
+            Some(1),
+            "a crash is not to end well:\n{}",
+            self.words()
+        );
+        assert!(self.words().contains("crashed 1 times"), "{}", self.words());
+    }
+}
+
+#[test]
+fn up_starts_a_zone_that_panicked_again_and_its_bots_come_back() {
+    let realm = Realm::start(6, None);
+    let first = realm.wait_playing("the bots", 0);
+    plant(&realm.dir.path().join("panic"), "step 5.", || ());
+    let second = realm.wait_playing("the bots in a new zone", first["pid"].as_u64().unwrap());
+    assert_eq!(
+        (&second["listen"], &second["admin"]),
+        (&first["listen"], &first["admin"]),
+        "{}",
+        realm.words()
+    );
+    realm.end_after_one_crash();
+}
+
+#[test]
+fn up_starts_a_zone_again_that_dies_as_its_measuring_window_is_asked_for() {
+    let realm = Realm::start(2, Some("window"));
+    let file = realm.dir.path().join("panic");
+    wait_for("the window", END_MAX, || (!file.exists()).then_some(()));
+    wait_for("the new zone", END_MAX, || realm.words().contains("the zone is up again").then_some(()));
+    realm.wait_playing("the bots in a new zone", 0);
+    realm.end_after_one_crash();
 }

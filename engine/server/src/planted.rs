@@ -7,7 +7,8 @@
 //! - A small receive buffer: `PLANTED_RECEIVE_BYTES` is what the kernel is asked for, as where `net.core.rmem_max` allows
 //!   no more.
 //! - A panic: `PLANTED_PANIC` names a file. Once it is there it says where, and is removed: `step 3b.` at the end of that
-//!   stage, `client 5` while the player with that low half of an id is served, `bytes` when the next record of a peer is read.
+//!   stage, `client 5` while the player with that low half of an id is served, `bytes` when the next record of a peer is
+//!   read, `window` when a measuring window is asked for.
 //!
 //! Source: docs/OPERATIONS.md "Histograms", "Load shedding".
 
@@ -29,6 +30,10 @@ mod nothing {
     /// Nothing.
     #[inline(always)]
     pub(crate) fn trip(_event: &Event) {}
+
+    /// Nothing.
+    #[inline(always)]
+    pub(crate) fn end_at_window() {}
 
     /// What was asked for.
     #[inline(always)]
@@ -53,7 +58,7 @@ mod nothing {
 }
 
 #[cfg(not(feature = "planted"))]
-pub(super) use nothing::{Burden, break_client, receive_bytes, stall, trip};
+pub(crate) use nothing::{Burden, break_client, end_at_window, receive_bytes, stall, trip};
 
 #[cfg(feature = "planted")]
 mod something {
@@ -132,6 +137,13 @@ mod something {
         }
     }
 
+    /// Ends the process as a panic of the tick would, before whoever asked has an answer.
+    pub(crate) fn end_at_window() {
+        if take("window").is_some() {
+            std::process::exit(crate::cli::EXIT_PANICKED.into());
+        }
+    }
+
     /// How large the receive buffer of the UDP socket shall be.
     ///
     /// # Panics
@@ -174,4 +186,4 @@ mod something {
 }
 
 #[cfg(feature = "planted")]
-pub(super) use something::{Burden, break_client, receive_bytes, stall, trip};
+pub(crate) use something::{Burden, break_client, end_at_window, receive_bytes, stall, trip};
