@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
 /// These use nothing of ours.
-const ALONE: [&str; 2] = ["netproto", "jobs"];
+const ALONE: [&str; 3] = ["netproto", "jobs", "storage"];
 /// These are used by nobody.
 const LAST: [&str; 7] =
     ["server", "arcanectl", "perf", "fuzz-tests", "sim-tests", "process-tests", "tidy-tests"];
