@@ -168,6 +168,13 @@ impl Columns {
         id
     }
 
+    /// Nobody has been told anything of any row.
+    pub(crate) fn forget_told(&mut self) {
+        self.replaced.fill(u64::MAX);
+        self.changed.fill(0);
+        self.any_changed.fill(0);
+    }
+
     /// Leaves a hole.
     pub fn despawn(&mut self, handles: &mut Handles, row: Row) {
         handles.give_back(self.id[row.at()]);

@@ -170,6 +170,46 @@ impl Handles {
         self.row.iter().filter(|&&row| row & FREE == 0).map(|&row| Row(row))
     }
 
+    /// The table as numbers: rows or links, generations, first and last free handle.
+    pub(crate) fn parts(&self) -> (&[u32], &[u16], (u32, u32)) {
+        (&self.row, &self.generation, (self.first_free, self.last_free))
+    }
+
+    /// A table out of numbers that somebody else wrote, if they make one: every handle is either alive, in a row below
+    /// `n_rows`, or has its place in the line.
+    ///
+    /// - Cost: one pass over the handles.
+    pub(crate) fn from_parts(
+        row: Vec<u32>,
+        generation: Vec<u16>,
+        (first_free, last_free): (u32, u32),
+        n_rows: usize,
+    ) -> Option<Self> {
+        let n = row.len();
+        if n > 1 << EntityId::HANDLE_BITS || generation.len() != n {
+            return None;
+        }
+        let (mut next, mut last, mut n_free) = (first_free, NOBODY, 0);
+        while next != NOBODY {
+            let link = *row.get(next as usize)?;
+            if link & FREE == 0 || n_free == n {
+                return None;
+            }
+            (last, next, n_free) = (next, link & !FREE, n_free + 1);
+        }
+        let is_alive = |row: &&u32| **row & FREE == 0;
+        let n_alive = row.iter().filter(is_alive).count();
+        let are_in = row.iter().filter(is_alive).all(|row| (*row as usize) < n_rows);
+        let is_known = |at: &u16| u32::from(*at) < EntityId::GENERATIONS;
+        let is_sound = are_in && n_alive + n_free == n && (n_free == 0 || last == last_free);
+        (is_sound && generation.iter().all(is_known)).then_some(Self {
+            row,
+            generation,
+            first_free,
+            last_free,
+        })
+    }
+
     /// Memory that the table takes.
     #[must_use]
     pub fn bytes(&self) -> usize {

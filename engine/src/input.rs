@@ -192,6 +192,26 @@ impl CommandQueue {
         })
     }
 
+    /// The tick that consumed last.
+    pub(crate) fn now(&self) -> u32 {
+        self.now
+    }
+
+    /// A queue as it was after tick `now`, without the commands that waited.
+    pub(crate) fn at(now: u32, seen: u64) -> Self {
+        Self { now, seen, ..Self::default() }
+    }
+
+    /// Puts back a command that waited; false if there is no place for that tick.
+    pub(crate) fn restore(&mut self, tick: u32, command: &Command) -> bool {
+        let ahead = tick.wrapping_sub(self.now);
+        let has_place = (1..=AHEAD_TICKS_MAX).contains(&ahead);
+        if has_place {
+            self.wait(tick, ahead, command);
+        }
+        has_place
+    }
+
     /// As [`CommandQueue::consume`], but somebody else decides, who is told what was done last.
     pub(crate) fn consume_by(&mut self, now: u32, decide: impl FnOnce(&Command) -> Command) -> Command {
         let before = self.last;

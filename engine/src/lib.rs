@@ -5,7 +5,7 @@
 //! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
 //! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
 //! ways, [`rng`] draws, [`drill`] lets players walk by plan, [`layout`] says where players begin in zones with towns, [`shed`] what is left out when there
-//! is too much to do. Beside the tick, [`picture`] shows the world to spectators, [`replay`] records what went in and
+//! is too much to do. Beside the tick, [`checkpoint`] copies a zone at rest and makes one of the copy, [`picture`] shows the world to spectators, [`replay`] records what went in and
 //! came out, and [`alone`] runs two parts of the tick by themselves for those who measure.
 //!
 //! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
@@ -13,6 +13,7 @@
 
 pub mod alone;
 pub mod bins;
+pub mod checkpoint;
 pub mod clients;
 pub mod columns;
 pub mod content;
@@ -37,12 +38,13 @@ pub mod step;
 pub mod tick;
 pub mod world;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use content::Content;
 pub use drill::Drill;
 pub use ids::{DurableId, EntityId, Row};
 pub use input::{Budget, Input};
-pub use order::state_hash;
+pub use order::{lived_hash, state_hash};
 pub use outbox::{Fact, FactBody};
 pub use shed::{Rung, Shed};
-pub use tick::{Mark, Stage, tick, tick_parts, tick_timed};
+pub use tick::{Mark, Stage, tick, tick_parts, tick_timed, tick_untold};
 pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, Sending, World, ZoneConfig};

@@ -180,6 +180,20 @@ pub fn state_hash(world: &World) -> u64 {
     digest.long()
 }
 
+/// As [`state_hash`], without what clients were told: the same for a zone that was lived again with nobody listening.
+///
+/// - Cost: as [`state_hash`].
+#[must_use]
+pub fn lived_hash(world: &World) -> u64 {
+    let mut digest = Digest::default();
+    digest.add(u64::from(world.now));
+    for row in world.handles.rows() {
+        digest.add(digest::of_lived(world, row.at()).into());
+    }
+    digest.add(digest::of_pending(world, true));
+    digest.long()
+}
+
 /// Casts lie in an order that knows entities, not rows.
 pub(crate) fn add_cast(cast: &Cast, add: &mut impl FnMut(u64)) {
     add(u64::from(cast.owner.0) << 32 | u64::from(cast.announced));

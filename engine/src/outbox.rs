@@ -28,7 +28,7 @@ pub enum FactBody {
     Path(Path),
     /// The body is gone.
     Left,
-    /// Serving the client panicked: it is detached and gets nothing more. The body waits for its player.
+    /// Serving the client panicked: it gets nothing more. The body waits for its player once [`crate::Input::Detach`] says so.
     Failed,
     /// The join could not be done.
     Refused(Refusal),

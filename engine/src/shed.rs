@@ -119,6 +119,16 @@ impl Shed {
         }
     }
 
+    /// First tick in which births go on after they were postponed; 0: they never were.
+    pub(crate) fn eased_at(&self) -> u32 {
+        self.eased_at
+    }
+
+    /// Puts level and [`Shed::eased_at`] back.
+    pub(crate) fn restore(&mut self, (level, eased_at): (u8, u32)) {
+        (self.level, self.eased_at) = (level.min(LEVEL_MAX), eased_at);
+    }
+
     /// 0: full detail.
     #[must_use]
     pub fn level(&self) -> u8 {

@@ -89,6 +89,17 @@ pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stag
     });
 }
 
+/// As [`tick`], and nobody is told anything: no snapshots, no facts. The state that comes of it is the same.
+///
+/// - Shapes: acknowledgements and budgets among the inputs are of no use; what [`crate::replay::inputs::write_lived`]
+///   left out is not missed.
+/// - Cost: the stages 2 to 6.
+pub fn tick_untold(world: &mut World, inputs: &[Input]) {
+    let mut marks = Marks(Stage::Inputs, |_, _| ());
+    live(world, inputs, &mut marks);
+    world.scratch.facts.clear();
+}
+
 /// As [`tick`]; `done` is told the end of each part of each stage: what one thread does, and what all do together.
 pub fn tick_parts(world: &mut World, inputs: &[Input], mut done: impl FnMut(Mark)) {
     step(world, inputs, |mark, _| done(mark));
@@ -111,6 +122,19 @@ impl<F: FnMut(Mark, bool)> Marks<F> {
 
 fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
     let mut marks = Marks(Stage::Inputs, done);
+    live(world, inputs, &mut marks);
+    world.serve_clients();
+    marks.part(true);
+    world.count();
+    marks.end(false);
+    #[cfg(debug_assertions)]
+    if world.now.is_multiple_of(64) {
+        world.check();
+    }
+}
+
+/// The stages 2 to 6.
+fn live(world: &mut World, inputs: &[Input], marks: &mut Marks<impl FnMut(Mark, bool)>) {
     world.now += 1;
     world.scratch.facts.clear();
     world.scratch.alarms.clear();
@@ -144,14 +168,6 @@ fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
     marks.part(true);
     world.raise_alarms();
     marks.end(false);
-    world.serve_clients();
-    marks.part(true);
-    world.count();
-    marks.end(false);
-    #[cfg(debug_assertions)]
-    if world.now.is_multiple_of(64) {
-        world.check();
-    }
 }
 
 /// Fields of a world that are read while others are written.
@@ -325,15 +341,15 @@ impl World {
         self.drop_failed();
     }
 
-    /// Whoever could not be served is detached, and nothing of what its client was told is kept. In the order of players:
-    /// facts must not depend on rows.
+    /// Whoever could not be served gets nothing more, and nothing of what its client was told is kept. That its body waits
+    /// from now on comes back as an input: what happens in the world does not depend on who is served. In the order of
+    /// players: facts must not depend on rows.
     fn drop_failed(&mut self) {
         let first = self.scratch.facts.len();
         for at in self.scratch.desks.iter().flat_map(|desk| &desk.failed).map(|row| row.at()) {
             let player = self.players[at].durable;
             self.clients[at] = Client::new();
             self.timeds[at] = Timeds::default();
-            self.players[at].detached_at = self.now;
             self.scratch.facts.push(Fact { player, body: FactBody::Failed });
         }
         self.scratch.facts[first..].sort_unstable_by_key(|fact| fact.player);

@@ -240,6 +240,16 @@ impl World {
     /// As [`World::new`].
     #[must_use]
     pub fn from_tick(config: &ZoneConfig, content: Content, now: u32) -> Self {
+        let mut world = Self::bare(config, content, now);
+        for den in 0..config.creatures {
+            world.settle(den);
+        }
+        world.bins.rebuild(&world.columns);
+        world
+    }
+
+    /// A zone that nothing lives in.
+    pub(crate) fn bare(config: &ZoneConfig, content: Content, now: u32) -> Self {
         assert!(0 < config.side_mm && config.side_mm <= SIDE_MM_MAX, "side of {} mm", config.side_mm);
         let columns = Columns::new(config.players_max as usize, config.creatures as usize);
         let (n_players, n_rows) = (columns.n_players_max(), columns.n_rows());
@@ -247,7 +257,7 @@ impl World {
         let per_body = casts::under_way_max(&content);
         let n_casts = n_players * per_body.0 + (n_rows - n_players) * per_body.1;
         let walls = Walls::from_seed(config.seed, config.side_mm);
-        let mut world = Self {
+        Self {
             config: *config,
             rules,
             clearance: Clearance::of(&walls),
@@ -269,12 +279,7 @@ impl World {
             counts: Counts::default(),
             content,
             columns,
-        };
-        for den in 0..config.creatures {
-            world.settle(den);
         }
-        world.bins.rebuild(&world.columns);
-        world
     }
 
     /// Gives a den its place, its row and its first creature.

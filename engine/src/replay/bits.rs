@@ -228,6 +228,19 @@ named! { Mind:
     slam_ready = "mind.slam_ready",
 }
 
+impl Player {
+    /// Adds what its future depends on: all but what its client has heard, and whom it shows first.
+    pub(crate) fn feed_lived(&self, digest: &mut Digest) {
+        let quiet = Self {
+            own_changed: false,
+            is_new_here: false,
+            threats: [(EntityId::NONE, 0); crate::players::THREATS_MAX],
+            ..self.clone()
+        };
+        quiet.feed_all(digest);
+    }
+}
+
 impl<A: Bits, B: Bits> Bits for (A, B) {
     fn n_bits(&self) -> u32 {
         self.0.n_bits() + self.1.n_bits()

@@ -45,6 +45,12 @@ macro_rules! columns {
     ($($column:ident),*; $($told:ident: $get:ident, $set:ident;)*) => {
         const COLUMNS: &[&str] = &[$(stringify!($column),)* $(stringify!($told)),*];
 
+        /// Adds the columns of a row that the future depends on, whatever clients were told.
+        #[inline]
+        fn feed_lived(columns: &Columns, at: usize, digest: &mut Digest) {
+            $(columns.$column[at].feed(digest);)*
+        }
+
         /// Adds all columns of a row.
         #[inline]
         fn feed(columns: &Columns, at: usize, digest: &mut Digest) {
@@ -138,6 +144,20 @@ pub(crate) fn of_row(world: &World, at: usize) -> u32 {
     feed(&world.columns, at, &mut digest);
     match world.players.get(at) {
         Some(player) => player.feed_all(&mut digest),
+        None => world.minds[at - world.players.len()].feed_all(&mut digest),
+    }
+    digest.word()
+}
+
+/// The digest of a row without what clients were told of it, or told about others: the same whoever listened.
+///
+/// - Cost: as [`of_row`].
+#[must_use]
+pub(crate) fn of_lived(world: &World, at: usize) -> u32 {
+    let mut digest = Digest::default();
+    feed_lived(&world.columns, at, &mut digest);
+    match world.players.get(at) {
+        Some(player) => player.feed_lived(&mut digest),
         None => world.minds[at - world.players.len()].feed_all(&mut digest),
     }
     digest.word()

@@ -10,7 +10,7 @@ use crate::shed::LEVEL_MAX;
 use kernel::walls::SIDE_MM_MAX;
 use netproto::bits::GUARD_BYTES;
 use netproto::input::InputPacket;
-use netproto::{FRAME_BYTES_MAX, INPUT_BYTES_MAX, RING};
+use netproto::{Acks, FRAME_BYTES_MAX, INPUT_BYTES_MAX, RING};
 
 const JOIN: u8 = 0;
 const JOIN_AT: u8 = 1;
@@ -31,6 +31,29 @@ pub fn write(out: &mut Vec<u8>, inputs: &[Input]) {
     let mut before = DurableId::default();
     for input in inputs {
         write_one(out, &mut before, input);
+    }
+}
+
+/// As [`write`], without what the future of the world does not depend on: acknowledgements, budgets, and when packets
+/// came. A log that a zone is lived again from has no use for them.
+///
+/// - Cost: as [`write`], and a pass over the inputs.
+pub fn write_lived(out: &mut Vec<u8>, inputs: &[Input]) {
+    let counts = |input: &&Input| match input {
+        Input::Budget { .. } => false,
+        Input::Packet { packet, .. } => packet.n_commands > 0,
+        _ => true,
+    };
+    put(out, inputs.iter().filter(counts).count() as u64);
+    let mut before = DurableId::default();
+    for input in inputs.iter().filter(counts) {
+        match input {
+            Input::Packet { player, packet, .. } => {
+                let packet = InputPacket { acks: Acks::default(), ..*packet };
+                write_one(out, &mut before, &Input::Packet { player: *player, margin_2ms: 0, packet });
+            }
+            other => write_one(out, &mut before, other),
+        }
     }
 }
 

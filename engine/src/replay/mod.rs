@@ -19,7 +19,7 @@ pub mod outcome;
 pub mod reader;
 pub mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use blocks::{Writer, WriterError};
 pub use compare::{Difference, Replayer};

@@ -8,9 +8,9 @@ use netproto::input::InputPacket;
 use netproto::peer::IN_FLIGHT_DATAGRAMS;
 use netproto::{Acks, Command, Deed, Goal, Move, Steer};
 
-const PLAYERS: u32 = 6;
+pub(crate) const PLAYERS: u32 = 6;
 
-pub(super) fn config() -> ZoneConfig {
+pub(crate) fn config() -> ZoneConfig {
     ZoneConfig {
         seed: 77,
         side_mm: 128_000,
@@ -48,7 +48,7 @@ fn command(tick: u32, n: u32) -> Command {
 }
 
 /// What comes in before a tick: everybody joins, one leaves, one is cut off and comes back, packets get lost.
-fn inputs(tick: u32, n_frames: &[u32; PLAYERS as usize]) -> Vec<Input> {
+pub(crate) fn inputs(tick: u32, n_frames: &[u32; PLAYERS as usize]) -> Vec<Input> {
     let mut inputs = Vec::new();
     // A hard day: everything is given up rung by rung, and comes back.
     if tick.is_multiple_of(7) {

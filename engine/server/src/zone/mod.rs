@@ -336,6 +336,8 @@ impl Zone {
         self.recorder.handle_tick(&self.world, &self.inputs);
         self.last_ticks.keep(tick, &self.inputs);
         self.inputs.clear();
+        let failed = self.world.facts().iter().filter(|fact| fact.body == FactBody::Failed);
+        self.inputs.extend(failed.map(|fact| Input::Detach { player: fact.player }));
         self.survey();
         burden.carry(tick);
         let timed = watch.end(&frame);
