@@ -1,7 +1,7 @@
 //! Figures for performance engineers: each sub-benchmark prints a table for people and JSON for machines.
 //!
 //! [`sim`] times phases 2 to 8 of a tick without sockets, [`scale`] the same from few players to many, [`icount`]
-//! counts its instructions. [`hostile`] attacks a zone, [`soak`] lets one live for long. [`net`] times the transport without a world, [`zone`] a whole zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
+//! counts its instructions. [`hostile`] attacks a zone, [`soak`] lets one live for long. [`wal`] times checkpoints and replay. [`net`] times the transport without a world, [`zone`] a whole zone process, [`calibrate`] the machine under all of them, [`instruments`] what measuring a tick costs. They
 //! share [`child`] (processes that are measured, and [`lines`] to and from them), [`load`] (clients on a schedule), [`machine`] (what the kernel
 //! says) and [`stats`]; [`counting`] counts what a tick allocates.
 //!
@@ -23,6 +23,7 @@ mod scale;
 mod sim;
 mod soak;
 mod stats;
+mod wal;
 mod zone;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +66,8 @@ enum Command {
     Hostile(hostile::Args),
     /// Lets a zone live with clients that come, go, vanish and come back, and fails when it grows.
     Soak(soak::Args),
+    /// Times what it costs that nothing confirmed is lost: checkpoints, and living a log again.
+    Wal(wal::Args),
     /// Says how fast this machine is right now.
     Calibrate(calibrate::Args),
     /// Runs ticks with or without measuring them: what `scripts/instruments` compares under callgrind.
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Command::Zone(args) => zone::run(&args),
         Command::Hostile(args) => hostile::run(&args),
         Command::Soak(args) => soak::run(&args),
+        Command::Wal(args) => wal::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
         Command::Instruments(args) => instruments::run(&args),
         Command::Icount(args) => icount::run(&args),

@@ -4,7 +4,7 @@
 //! [`World::resume`] make a zone of them again. [`pack`] writes one value.
 //!
 //! Not here: what clients know, and what they are told. Whoever comes back begins with an empty view.
-//! Source: docs/storage.md "Checkpoints".
+//! Source: docs/decisions/0009-recovery-by-replay.md.
 
 mod pack;
 #[cfg(test)]
@@ -118,7 +118,7 @@ impl Checkpoint {
     /// Copies the same zone again, as it is now.
     ///
     /// - Cost: about 60 bytes for each row and 500 for each player; no allocation once there is room. Figures:
-    ///   docs/storage.md "Checkpoints".
+    ///   docs/decisions/0009-recovery-by-replay.md.
     pub fn take(&mut self, world: &World) {
         self.header.now = world.now;
         self.rows.copy(&world.columns);
@@ -186,9 +186,8 @@ impl World {
     ///
     /// # Errors
     /// [`CheckpointError`] when another build or content made it, or when its parts do not fit together.
-    pub fn resume(copy: Checkpoint) -> Result<Self, CheckpointError> {
+    pub fn resume(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
         let Checkpoint { header, rows, players, minds, casts, handles, shed, drill } = copy;
-        let content = Content::standard(header.config.ticks_per_second);
         if let Some(refusal) = header.refusal(content.hash) {
             return Err(CheckpointError::Build(refusal));
         }

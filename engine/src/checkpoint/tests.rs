@@ -37,7 +37,7 @@ impl Day {
 }
 
 fn resumed(bytes: &[u8]) -> Result<World, CheckpointError> {
-    World::resume(Checkpoint::read(bytes)?)
+    World::resume(Checkpoint::read(bytes)?, Content::standard(20))
 }
 
 fn check(copied_at: u32) {
@@ -128,6 +128,6 @@ fn bent_bytes_become_a_sound_zone_or_none() {
 fn another_build_is_told_apart() {
     let mut copy = Checkpoint::of(&Day::new().world, "a test");
     copy.header.content_hash ^= 1;
-    let text = World::resume(copy).err().unwrap().to_string();
+    let text = World::resume(copy, Content::standard(20)).err().unwrap().to_string();
     assert!(text.contains("content tables"), "{text}");
 }

@@ -4,6 +4,10 @@
 //! inputs, [`Peers::handle_fact`] takes what the world answers, [`Peers::handle_timeout`] looks for the silent.
 //! Drain [`Peers::poll_act`] after each of them and do what it says, in order.
 
+mod acts;
+
+pub use acts::{Act, PeerCounts};
+
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -20,7 +24,7 @@ use super::budgeter::Probe;
 use super::greeting::Greeting;
 use super::rates::{Conduct, Verdict};
 use super::schedule::{Pace, Schedule};
-use super::tokens::{TOKEN_BYTES, Token, Tokens};
+use super::tokens::{Grant, TOKEN_BYTES, Token, TokenHash, Tokens};
 
 /// A player as everybody outside the world names one.
 pub type Player = DurableId;
@@ -34,69 +38,6 @@ const HELLO_MAGIC: &[u8] = b"ARCN";
 const TEXT_BYTES_MAX: usize = 1000;
 /// Records with an unknown opcode that are skipped on one connection: a newer client means well, but not more often.
 const UNKNOWN_RECORDS_MAX: u32 = 16;
-
-/// What the owner of the sockets must do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Let the peer in.
-    Admit {
-        /// Who.
-        peer: PeerId,
-    },
-    /// Send a last record and close.
-    Refuse {
-        /// Who.
-        peer: PeerId,
-        /// The record.
-        record: Vec<u8>,
-    },
-    /// Send a record.
-    Record {
-        /// To whom.
-        peer: PeerId,
-        /// The record.
-        record: Vec<u8>,
-    },
-    /// Send all records with the walls.
-    Walls {
-        /// To whom.
-        peer: PeerId,
-    },
-    /// Close without a record: the peer asked for it.
-    Close {
-        /// Who.
-        peer: PeerId,
-        /// What it is told.
-        code: CloseCode,
-    },
-}
-
-/// What happened at this border, totals since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PeerCounts {
-    /// Players let in for the first time.
-    pub joined: u64,
-    /// Players who came back with their token.
-    pub resumed: u64,
-    /// Players who said goodbye.
-    pub left: u64,
-    /// Connections that ended without a goodbye.
-    pub lost: u64,
-    /// Peers refused or closed, by [`Refusal`].
-    pub refused: [u64; Refusal::ALL.len()],
-    /// Datagrams that did not decode.
-    pub datagrams_bad: u64,
-    /// Datagrams over the rate.
-    pub datagrams_flood: u64,
-    /// Datagrams of peers that are not in, or not any more.
-    pub datagrams_stray: u64,
-    /// Records with an opcode that this build does not know.
-    pub records_unknown: u64,
-    /// Events whose handling panicked.
-    pub panics: u64,
-    /// Players whose snapshot could not be written, for a panic.
-    pub panics_client: u64,
-}
 
 /// Somebody who said hello.
 struct Stranger {
@@ -141,6 +82,8 @@ pub struct Peers {
     tokens: Tokens,
     /// Tokens that the next Welcome carries.
     fresh: HashMap<Player, Token>,
+    /// Tokens given since they were last asked for.
+    granted: Vec<Grant>,
     /// High half of every id given out by this process.
     id_high: u32,
     n_ids: u32,
@@ -166,6 +109,7 @@ impl Peers {
             by_player: HashMap::new(),
             tokens: Tokens::default(),
             fresh: HashMap::new(),
+            granted: Vec::new(),
             id_high,
             n_ids: 0,
             layout: None,
@@ -175,6 +119,26 @@ impl Peers {
             acts: VecDeque::new(),
             counts: PeerCounts::default(),
         }
+    }
+
+    /// Gives a player a token that was good before this process.
+    pub fn restore(&mut self, grant: &Grant) {
+        self.tokens.give(grant);
+    }
+
+    /// Tokens that are good, as grants that make them so again.
+    pub fn grants(&self) -> impl Iterator<Item = Grant> {
+        self.tokens.grants()
+    }
+
+    /// Forgets tokens of players who have no body any more.
+    pub fn retain(&mut self, has_body: impl Fn(Player) -> bool) {
+        self.tokens.retain(has_body);
+    }
+
+    /// Tokens given since the last call, for the log.
+    pub fn take_granted(&mut self) -> std::vec::Drain<'_, Grant> {
+        self.granted.drain(..)
     }
 
     /// From now on these need no ticket. By QUIC `Anybody` is nobody but this machine: what stands in front of a zone and
@@ -239,7 +203,10 @@ impl Peers {
             n_unknown_records: 0,
         });
         let token = random_token();
-        self.tokens.give(player, token, known.map(|_| &hello.resume_token));
+        let shown = known.map(|_| TokenHash::of(&hello.resume_token));
+        let grant = Grant { player, fresh: TokenHash::of(&token), shown };
+        self.tokens.give(&grant);
+        self.granted.push(grant);
         self.fresh.insert(player, token);
         self.acts.push_back(Act::Admit { peer: id });
         let in_flight_max = match link {
