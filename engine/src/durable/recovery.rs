@@ -1,0 +1,106 @@
+//! A zone comes back: a checkpoint, and the logged ticks behind it lived again, each checked against what it should lead
+//! to.
+
+use super::record::TickRecord;
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::content::Content;
+use crate::order::lived_hash;
+use crate::replay::Header;
+use crate::tick::tick_untold;
+use crate::world::World;
+
+/// Why a log cannot be lived any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Disagreement {
+    /// The log goes on with another tick.
+    #[error("the log goes on with tick {recorded}, the zone with tick {expected}")]
+    Leap {
+        /// What the log says.
+        recorded: u32,
+        /// What comes next here.
+        expected: u32,
+    },
+    /// The ticks before led to another state.
+    #[error("before tick {tick} the state is {found:016x}, and was {recorded:016x}")]
+    State {
+        /// Before which.
+        tick: u32,
+        /// What the log says.
+        recorded: u64,
+        /// What came of living it again.
+        found: u64,
+    },
+}
+
+/// A zone on its way back.
+pub struct Recovery {
+    world: World,
+    /// Ticks lived again.
+    pub n_ticks: u32,
+    /// States that were compared.
+    pub n_compared: u32,
+}
+
+impl Recovery {
+    /// Begins with a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError`].
+    pub fn from_checkpoint(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
+        Ok(Self::of(World::resume(copy, content)?))
+    }
+
+    /// Begins where the zone began, when there is no checkpoint yet.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Build`] when another build or content began it.
+    pub fn from_header(header: &Header, content: Content) -> Result<Self, CheckpointError> {
+        match header.refusal(content.hash) {
+            Some(refusal) => Err(CheckpointError::Build(refusal)),
+            None => Ok(Self::of(World::from_tick(&header.config, content, header.now))),
+        }
+    }
+
+    fn of(world: World) -> Self {
+        Self { world, n_ticks: 0, n_compared: 0 }
+    }
+
+    /// Lives a tick again. Ticks that the checkpoint already holds are passed over.
+    ///
+    /// - Shapes: call it inside a rayon pool's `install`, for each record in order.
+    ///
+    /// # Errors
+    /// [`Disagreement`]; the zone is as it was before this tick.
+    pub fn handle_tick(&mut self, record: &TickRecord<'_>) -> Result<(), Disagreement> {
+        let (recorded, expected) = (record.tick, self.world.now().wrapping_add(1));
+        if recorded < expected {
+            return Ok(());
+        }
+        if recorded > expected {
+            return Err(Disagreement::Leap { recorded, expected });
+        }
+        if let Some(recorded) = record.hash_before {
+            let found = lived_hash(&self.world);
+            if found != recorded {
+                return Err(Disagreement::State { tick: record.tick, recorded, found });
+            }
+            self.n_compared += 1;
+        }
+        tick_untold(&mut self.world, &record.inputs);
+        self.n_ticks += 1;
+        Ok(())
+    }
+
+    /// The zone as it is now.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The zone, to go on with.
+    #[must_use]
+    pub fn into_world(self) -> World {
+        self.world
+    }
+}
