@@ -15,5 +15,5 @@ pub mod writer;
 
 pub use log::{CommitError, Log, OpenError, Options};
 pub use record::Record;
-pub use scan::{End, Found};
-pub use writer::{Batch, Commit, Health, Refused, Writer};
+pub use scan::{End, Found, Scan, ScanError};
+pub use writer::{Batch, Commit, Health, Refused, Watcher, Writer};

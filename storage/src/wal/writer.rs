@@ -84,14 +84,14 @@ pub struct Commit {
     pub took: Duration,
 }
 
-/// What the thread does besides writing. None of it may wait for long.
-pub struct Hooks<T> {
+/// What the thread does besides writing. Nothing of it may wait for long.
+pub trait Watcher<T>: Send {
     /// Told of every commit.
-    pub committed: Box<dyn FnMut(&Commit) + Send>,
+    fn committed(&mut self, commit: &Commit);
     /// Given every batch that is safe, in order.
-    pub safe: Box<dyn FnMut(&mut Batch<T>) + Send>,
+    fn safe(&mut self, batch: &mut Batch<T>);
     /// Told why the log ended.
-    pub failed: Box<dyn FnOnce(&CommitError) + Send>,
+    fn failed(&mut self, error: &CommitError);
 }
 
 /// What both sides look at.
@@ -120,7 +120,7 @@ impl<T: Default + Send + 'static> Writer<T> {
     ///
     /// # Errors
     /// When the system has no thread for it.
-    pub fn start(log: Log, hooks: Hooks<T>) -> io::Result<Self> {
+    pub fn start(log: Log, watcher: impl Watcher<T> + 'static) -> io::Result<Self> {
         let (full, filled) = bounded(BATCHES);
         let (spare, empty) = bounded(BATCHES);
         for _ in 0..BATCHES {
@@ -135,7 +135,8 @@ impl<T: Default + Send + 'static> Writer<T> {
         });
         let (next, owner, payload_bytes_max) = (log.next(), log.owner(), log.payload_bytes_max());
         let (released, full_at) = (Lsn(0), None);
-        let work = Work { log, hooks, filled, spare, shared: Arc::clone(&shared), released, full_at };
+        let watcher = Box::new(watcher);
+        let work = Work { log, watcher, filled, spare, shared: Arc::clone(&shared), released, full_at };
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || work.run())?;
         Ok(Self { full: Some(full), empty, next, owner, payload_bytes_max, shared, thread })
     }
@@ -218,7 +219,7 @@ impl<T: Default + Send + 'static> Writer<T> {
 /// The thread's end.
 struct Work<T> {
     log: Log,
-    hooks: Hooks<T>,
+    watcher: Box<dyn Watcher<T>>,
     filled: Receiver<Batch<T>>,
     spare: Sender<Batch<T>>,
     shared: Arc<Shared>,
@@ -234,7 +235,7 @@ impl<T> Work<T> {
                 Ok(first) => {
                     if let Err(error) = self.serve(first) {
                         self.set_health(Health::Failed);
-                        (self.hooks.failed)(&error);
+                        self.watcher.failed(&error);
                         return self.log;
                     }
                 }
@@ -243,7 +244,7 @@ impl<T> Work<T> {
             }
             if let Err(error) = self.tidy() {
                 self.set_health(Health::Failed);
-                (self.hooks.failed)(&CommitError::Failed(error));
+                self.watcher.failed(&CommitError::Failed(error));
                 return self.log;
             }
         }
@@ -271,9 +272,9 @@ impl<T> Work<T> {
         }
         let upto = self.log.durable();
         self.shared.durable.store(upto.0, Ordering::Release);
-        (self.hooks.committed)(&Commit { upto, n_records: batches.len(), n_bytes, took: begun.elapsed() });
+        self.watcher.committed(&Commit { upto, n_records: batches.len(), n_bytes, took: begun.elapsed() });
         for mut batch in batches {
-            (self.hooks.safe)(&mut batch);
+            self.watcher.safe(&mut batch);
             // The owner may have let go already.
             let _ = self.spare.try_send(batch);
         }
@@ -319,4 +320,118 @@ impl<T> Work<T> {
 /// Whether an error says that there is no room.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crash_disk::{Chance, CrashDisk};
+    use crate::wal::{Options, Scan};
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
+    /// What a watcher saw.
+    #[derive(Default)]
+    struct Seen {
+        safe: Vec<(Lsn, u32)>,
+        n_records: usize,
+        failed: Option<String>,
+    }
+
+    struct Notes(Arc<Mutex<Seen>>, mpsc::Sender<()>);
+
+    impl Watcher<u32> for Notes {
+        fn committed(&mut self, commit: &Commit) {
+            self.0.lock().unwrap().n_records += commit.n_records;
+        }
+        fn safe(&mut self, batch: &mut Batch<u32>) {
+            self.0.lock().unwrap().safe.push((batch.lsn(), batch.extra));
+        }
+        fn failed(&mut self, error: &CommitError) {
+            self.0.lock().unwrap().failed = Some(error.to_string());
+            self.1.send(()).unwrap();
+        }
+    }
+
+    fn start(disk: &CrashDisk) -> (Writer<u32>, Arc<Mutex<Seen>>, mpsc::Receiver<()>) {
+        let mut salts = Chance::new(1);
+        let options = Options {
+            writer: 1,
+            segment_bytes: 1 << 16,
+            build: String::new(),
+            salts: Box::new(move || salts.draw()),
+            first_epoch: 1,
+            accept_loss: None,
+        };
+        let (log, _) = Log::open(Arc::new(disk.clone()), options).unwrap();
+        let (seen, (sender, receiver)) = (Arc::default(), mpsc::channel());
+        (Writer::start(log, Notes(Arc::clone(&seen), sender)).unwrap(), seen, receiver)
+    }
+
+    fn send(writer: &mut Writer<u32>, n: u32) -> Result<Lsn, Refused<u32>> {
+        // Batches come back as fast as the disk is.
+        let mut batch = std::iter::repeat_with(|| writer.spare()).flatten().next().unwrap();
+        (batch.kind, batch.tick, batch.extra) = (2, n, n);
+        batch.payload.extend_from_slice(&n.to_le_bytes());
+        writer.send(batch)
+    }
+
+    #[test]
+    fn all_that_was_sent_is_safe_and_handed_on_in_order() {
+        let disk = CrashDisk::default();
+        let (mut writer, seen, _) = start(&disk);
+        for n in 1..=500u32 {
+            assert_eq!(send(&mut writer, n).unwrap(), Lsn(n.into()));
+        }
+        let log = writer.end(Duration::from_secs(10)).unwrap();
+        assert_eq!(log.durable(), Lsn(500));
+        let seen = seen.lock().unwrap();
+        let expected: Vec<(Lsn, u32)> = (1..=500).map(|n| (Lsn(u64::from(n)), n)).collect();
+        assert_eq!((&seen.safe, seen.n_records, &seen.failed), (&expected, 500, &None));
+        assert_eq!(Scan::of(&disk).unwrap().next(), Lsn(501));
+    }
+
+    #[test]
+    fn a_log_that_failed_takes_nothing_more_and_says_why() {
+        let disk = CrashDisk::default();
+        let (mut writer, seen, failed) = start(&disk);
+        send(&mut writer, 1).unwrap();
+        while writer.durable() < Lsn(1) {
+            std::thread::yield_now();
+        }
+        disk.fail_from(0, io::ErrorKind::Other);
+        send(&mut writer, 2).unwrap();
+        failed.recv().unwrap();
+        while !writer.thread.is_finished() {
+            std::thread::yield_now();
+        }
+        let batch = Batch { kind: 2, ..Batch::default() };
+        assert!(matches!(writer.send(batch), Err(Refused::Gone(_))));
+        assert_eq!((writer.health(), writer.durable()), (Health::Failed, Lsn(1)));
+        assert!(seen.lock().unwrap().failed.as_ref().is_some_and(|text| text.contains("cannot be written")));
+    }
+
+    #[test]
+    fn a_batch_that_no_file_holds_comes_back() {
+        let (mut writer, ..) = start(&CrashDisk::default());
+        let payload = vec![0; 1 << 16];
+        assert!(matches!(writer.send(Batch { payload, ..Batch::default() }), Err(Refused::TooLong(_))));
+        assert_eq!(writer.next(), Lsn(1));
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_for() {
+        let disk = CrashDisk::default();
+        disk.set_bytes_max(Some(3 << 16));
+        let (mut writer, _, _) = start(&disk);
+        let mut n = 0;
+        while writer.health() != Health::Full {
+            let Some(mut batch) = writer.spare() else { continue };
+            batch.payload.resize(9_000, 1);
+            writer.send(batch).unwrap();
+            n += 1;
+        }
+        disk.set_bytes_max(None);
+        assert_eq!(writer.end(Duration::from_secs(10)).unwrap().durable(), Lsn(n), "nothing was lost");
+    }
 }
