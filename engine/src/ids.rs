@@ -210,6 +210,26 @@ impl Handles {
         })
     }
 
+    /// The same table with room for `n_max` living entities, each of them in another row. Handles that are new wait at the
+    /// end of the line.
+    pub(crate) fn refitted(&self, n_max: usize, to: impl Fn(Row) -> Row) -> Self {
+        let mut table = self.clone();
+        for row in table.row.iter_mut().filter(|row| **row & FREE == 0) {
+            *row = to(Row(*row)).0;
+        }
+        for handle in table.row.len() as u32..(n_max * 2).max(64) as u32 {
+            table.row.push(FREE | NOBODY);
+            table.generation.push(0);
+            if table.first_free == NOBODY {
+                table.first_free = handle;
+            } else {
+                table.row[table.last_free as usize] = FREE | handle;
+            }
+            table.last_free = handle;
+        }
+        table
+    }
+
     /// Memory that the table takes.
     #[must_use]
     pub fn bytes(&self) -> usize {

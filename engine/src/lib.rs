@@ -47,5 +47,5 @@ pub use input::{Budget, Input};
 pub use order::{lived_hash, state_hash};
 pub use outbox::{Fact, FactBody};
 pub use shed::{Rung, Shed};
-pub use tick::{Mark, Stage, tick, tick_parts, tick_timed, tick_untold};
+pub use tick::{Mark, Stage, tick, tick_parts, tick_settled, tick_timed, tick_untold};
 pub use world::{CREATURES_MAX, Counts, PLAYERS_MAX, Sending, World, ZoneConfig};

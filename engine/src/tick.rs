@@ -89,6 +89,22 @@ pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stag
     });
 }
 
+/// As [`tick_timed`]; `settled` sees the world when all that can happen in this tick has happened, and nobody was told of
+/// it yet: what must be safe before somebody is told can set out from there.
+pub fn tick_settled(
+    world: &mut World,
+    inputs: &[Input],
+    mut done: impl FnMut(Stage),
+    settled: impl FnOnce(&World),
+) {
+    let mut done = |mark: Mark, is_last: bool| {
+        if is_last {
+            done(mark.stage);
+        }
+    };
+    step_settled(world, inputs, &mut done, settled);
+}
+
 /// As [`tick`], and nobody is told anything: no snapshots, no facts. The state that comes of it is the same.
 ///
 /// - Shapes: acknowledgements and budgets among the inputs are of no use; what [`crate::replay::inputs::write_lived`]
@@ -96,7 +112,8 @@ pub fn tick_timed(world: &mut World, inputs: &[Input], mut done: impl FnMut(Stag
 /// - Cost: the stages 2 to 6.
 pub fn tick_untold(world: &mut World, inputs: &[Input]) {
     let mut marks = Marks(Stage::Inputs, |_, _| ());
-    live(world, inputs, &mut marks);
+    happen(world, inputs, &mut marks);
+    show(world, &mut marks);
     world.scratch.facts.clear();
 }
 
@@ -121,8 +138,19 @@ impl<F: FnMut(Mark, bool)> Marks<F> {
 }
 
 fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
+    step_settled(world, inputs, done, |_| ());
+}
+
+fn step_settled(
+    world: &mut World,
+    inputs: &[Input],
+    done: impl FnMut(Mark, bool),
+    settled: impl FnOnce(&World),
+) {
     let mut marks = Marks(Stage::Inputs, done);
-    live(world, inputs, &mut marks);
+    happen(world, inputs, &mut marks);
+    settled(world);
+    show(world, &mut marks);
     world.serve_clients();
     marks.part(true);
     world.count();
@@ -133,8 +161,8 @@ fn step(world: &mut World, inputs: &[Input], done: impl FnMut(Mark, bool)) {
     }
 }
 
-/// The stages 2 to 6.
-fn live(world: &mut World, inputs: &[Input], marks: &mut Marks<impl FnMut(Mark, bool)>) {
+/// The stages 2 to 4.
+fn happen(world: &mut World, inputs: &[Input], marks: &mut Marks<impl FnMut(Mark, bool)>) {
     world.now += 1;
     world.scratch.facts.clear();
     world.scratch.alarms.clear();
@@ -158,6 +186,10 @@ fn live(world: &mut World, inputs: &[Input], marks: &mut Marks<impl FnMut(Mark, 
     marks.part(true);
     world.bury_and_bear();
     marks.end(false);
+}
+
+/// The stages 5 and 6.
+fn show(world: &mut World, marks: &mut Marks<impl FnMut(Mark, bool)>) {
     world.counts.published += publish::publish(&mut world.columns, world.now);
     marks.end(true);
     if world.now.is_multiple_of(ORDER_TICKS) {

@@ -337,6 +337,12 @@ impl World {
         self.content.hash
     }
 
+    /// What the world is made of.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// What the zone was made with.
     #[must_use]
     pub fn config(&self) -> &ZoneConfig {

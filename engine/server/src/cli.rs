@@ -97,6 +97,9 @@ pub struct WorldFlags {
     /// When clients are told what is not urgent: news (within a tenth of a second) or every-tick
     #[arg(long, value_name = "WHEN")]
     pub send: Option<String>,
+    /// Whether the world outlives the process: on or off
+    #[arg(long, value_name = "WORD")]
+    pub keep: Option<String>,
     /// How much is logged: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
@@ -114,6 +117,7 @@ impl WorldFlags {
             ("--spawn-radius-m", "zone.spawn_radius_m", &self.spawn_radius_m),
             ("--spawn", "zone.spawn", &self.spawn),
             ("--send", "zone.send", &self.send),
+            ("--keep", "zone.keep", &self.keep),
             ("--log", "log.level", &self.log),
         ]
         .into_iter()
@@ -340,6 +344,7 @@ mod tests {
             ("--spawn-radius-m", "zone.spawn_radius_m", "7"),
             ("--spawn", "zone.spawn", "towns"),
             ("--send", "zone.send", "every-tick"),
+            ("--keep", "zone.keep", "off"),
             ("--log", "log.level", "trace"),
         ] {
             let Role::Zone(zone) = args(flag, value) else { panic!("not a zone") };
@@ -347,6 +352,6 @@ mod tests {
             assert_eq!(settings.text(key), value);
             assert_eq!(settings.get(key).source.to_string(), format!("flag {flag}"));
         }
-        assert_eq!(crate::config::KEYS.len(), 16, "a new setting needs a flag, and a line above");
+        assert_eq!(crate::config::KEYS.len(), 17, "a new setting needs a flag, and a line above");
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use pack::Pack;
 
-use crate::columns::Columns;
+use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::drill::Drill;
 use crate::ids::{DurableId, EntityId, Handles, Row};
@@ -21,7 +21,7 @@ use crate::replay::bytes::{Bytes, Malformed};
 use crate::replay::header::{HEADER_BYTES, Header, HeaderError};
 use crate::step::casts::Cast;
 use crate::step::creatures::Mind;
-use crate::world::World;
+use crate::world::{World, ZoneConfig};
 use netproto::{Action, Kind};
 
 /// Why bytes cannot become a zone.
@@ -34,6 +34,24 @@ pub enum CheckpointError {
     /// What follows makes no sense.
     #[error("the checkpoint makes no sense: {0}")]
     Malformed(#[from] Malformed),
+    /// It is of a zone that was made otherwise, in a way that cannot be changed any more.
+    #[error("was made with {key} = {was}, and this start asks for {is}")]
+    Config {
+        /// Which setting.
+        key: &'static str,
+        /// What it was made with.
+        was: u64,
+        /// What is asked for.
+        is: u64,
+    },
+    /// More players have a body in it than may be there now.
+    #[error("holds {n} players, and this start asks for zone.players_max = {max}")]
+    Players {
+        /// How many there are.
+        n: usize,
+        /// How many may be there.
+        max: u32,
+    },
     /// Another build, or other content, made them.
     #[error("this build cannot go on from the checkpoint: {0}")]
     Build(String),
@@ -62,6 +80,20 @@ macro_rules! rows {
 
             fn read(bytes: &mut Bytes<'_>) -> Result<Self, Malformed> {
                 Ok(Self { $($column: Pack::unpack(bytes)?),* })
+            }
+
+            /// The same rows in other columns: players from `living`, then all creatures.
+            fn refit(&self, into: &Columns, living: &[(u32, Player)], first: usize) -> Self {
+                let mut fresh = Self::default();
+                fresh.copy(into);
+                let n_players = into.n_players_max();
+                $(
+                    for (to, (from, _)) in living.iter().enumerate() {
+                        fresh.$column[to] = self.$column[*from as usize];
+                    }
+                    fresh.$column[n_players..].copy_from_slice(&self.$column[first..]);
+                )*
+                fresh
             }
 
             /// Whether all have one length.
@@ -136,6 +168,47 @@ impl Checkpoint {
         self.handles.2 = line;
         self.shed = (world.shed.level(), world.shed.eased_at());
         self.drill = world.drill;
+    }
+
+    /// The same zone with other settings: as many players as may come in, where they begin, when clients are told.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Config`] for a setting that a zone cannot change, [`CheckpointError::Players`].
+    pub fn refit(mut self, config: &ZoneConfig) -> Result<Self, CheckpointError> {
+        let was = self.header.config;
+        let fixed = [
+            ("zone.seed", was.seed, config.seed),
+            ("zone.side_m", was.side_mm as u64 / 1000, config.side_mm as u64 / 1000),
+            ("zone.ticks_per_second", was.ticks_per_second.into(), config.ticks_per_second.into()),
+            ("zone.creatures", was.creatures.into(), config.creatures.into()),
+        ];
+        if let Some((key, was, is)) = fixed.into_iter().find(|(_, was, is)| was != is) {
+            return Err(CheckpointError::Config { key, was, is });
+        }
+        let n = self.players.len();
+        if n > config.players_max as usize {
+            return Err(CheckpointError::Players { n, max: config.players_max });
+        }
+        self.header.config = *config;
+        let into = Columns::new(config.players_max as usize, config.creatures as usize);
+        let (n_players, first) = (into.n_players_max(), (was.players_max as usize).next_multiple_of(BLOCK));
+        if n_players == first {
+            return Ok(self);
+        }
+        self.rows = self.rows.refit(&into, &self.players, first);
+        let places = &self.players;
+        let (row, generation, line) = self.handles;
+        let handles = Handles::from_parts(row, generation, line, usize::MAX).expect("it is a zone's");
+        let moved = handles.refitted(into.n_rows(), |row| {
+            match places.binary_search_by_key(&row.0, |place| place.0) {
+                Ok(to) => Row(to as u32),
+                Err(_) => Row(row.0 - first as u32 + n_players as u32),
+            }
+        });
+        let (row, generation, line) = moved.parts();
+        self.handles = (row.to_vec(), generation.to_vec(), line);
+        self.players.iter_mut().enumerate().for_each(|(to, place)| place.0 = to as u32);
+        Ok(self)
     }
 
     /// Appends the copy as bytes; [`Checkpoint::read`] takes them back.

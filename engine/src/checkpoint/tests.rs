@@ -125,6 +125,35 @@ fn bent_bytes_become_a_sound_zone_or_none() {
 }
 
 #[test]
+fn a_zone_goes_on_with_room_for_more_players_or_fewer() {
+    let mut day = Day::new();
+    (0..110).for_each(|_| drop(day.step()));
+    let bodies = |world: &World| -> Vec<u32> {
+        world.handles.rows().map(|row| crate::replay::digest::of_lived(world, row.at())).collect()
+    };
+    for players_max in [PLAYERS - 1, 64, 65, 300] {
+        let wide = ZoneConfig { players_max, ..config() };
+        let refit = |config: &ZoneConfig| Checkpoint::of(&day.world, "a test").refit(config);
+        let mut world = World::resume(refit(&wide).unwrap(), Content::standard(20)).unwrap();
+        world.check();
+        assert_eq!((world.config(), bodies(&world)), (&wide, bodies(&day.world)));
+        let mut same = resumed(&day.copied()).unwrap();
+        for n in 0..150 {
+            let inputs = inputs(day.world.now() + 1 + n, &[0; PLAYERS as usize]);
+            tick_untold(&mut world, &inputs);
+            tick_untold(&mut same, &inputs);
+            assert_eq!(bodies(&world), bodies(&same), "{players_max}, {n} ticks later");
+        }
+        world.check();
+    }
+    let refused = |config| Checkpoint::of(&day.world, "a test").refit(&config).unwrap_err().to_string();
+    let text = refused(ZoneConfig { players_max: 2, ..config() });
+    assert!(text.contains("holds 5 players") && text.contains("players_max = 2"), "{text}");
+    let text = refused(ZoneConfig { side_mm: 256_000, ..config() });
+    assert!(text.contains("zone.side_m = 128") && text.contains("256"), "{text}");
+}
+
+#[test]
 fn another_build_is_told_apart() {
     let mut copy = Checkpoint::of(&Day::new().world, "a test");
     copy.header.content_hash ^= 1;

@@ -7,7 +7,7 @@ use crate::content::Content;
 use crate::order::lived_hash;
 use crate::replay::Header;
 use crate::tick::tick_untold;
-use crate::world::World;
+use crate::world::{World, ZoneConfig};
 
 /// Why a log cannot be lived any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +66,20 @@ impl Recovery {
         Self { world, n_ticks: 0, n_compared: 0 }
     }
 
+    /// The zone goes on in another process, with what may differ from start to start.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when another build or content lived what follows.
+    pub fn handle_open(&mut self, header: &Header, content: &Content) -> Result<(), CheckpointError> {
+        if let Some(refusal) = header.refusal(content.hash) {
+            return Err(CheckpointError::Build(refusal));
+        }
+        if *self.world.config() != header.config {
+            self.world = refitted(&self.world, &header.config)?;
+        }
+        Ok(())
+    }
+
     /// Lives a tick again. Ticks that the checkpoint already holds are passed over.
     ///
     /// - Shapes: call it inside a rayon pool's `install`, for each record in order.
@@ -98,9 +112,17 @@ impl Recovery {
         &self.world
     }
 
-    /// The zone, to go on with.
-    #[must_use]
-    pub fn into_world(self) -> World {
-        self.world
+    /// The zone, to go on with as `config` says.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Config`] when the two do not fit.
+    pub fn into_world(self, config: &ZoneConfig) -> Result<World, CheckpointError> {
+        if self.world.config() == config { Ok(self.world) } else { refitted(&self.world, config) }
     }
+}
+
+/// The same zone, made otherwise.
+fn refitted(world: &World, config: &ZoneConfig) -> Result<World, CheckpointError> {
+    let copy = Checkpoint::of(world, "").refit(config)?;
+    World::resume(copy, world.content().clone())
 }

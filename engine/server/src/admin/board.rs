@@ -14,6 +14,7 @@ use transport::{Counters, Queues};
 use crate::allocator::Allocations;
 use crate::zone::budgeter::Standings;
 use crate::zone::governor::Ladder;
+use crate::zone::keep::Kept;
 use crate::zone::peers::PeerCounts;
 use crate::zone::record::Recorded;
 
@@ -72,6 +73,8 @@ pub struct Numbers {
     pub budgets: Standings,
     /// How the recording goes, if there is one.
     pub recorded: Recorded,
+    /// What outlives the process.
+    pub kept: Kept,
     /// The zone is going down.
     pub is_draining: bool,
 }

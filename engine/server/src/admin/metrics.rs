@@ -90,6 +90,7 @@ impl Board {
         let pace = self.numbers.period.max(self.period);
         page.gauge("arcane_tick_pace_seconds", "Time between two ticks as announced now", pace.as_secs_f64());
         self.write_shed(page);
+        self.write_log(page);
     }
 
     fn write_shed(&self, page: &mut Page) {
@@ -112,6 +113,26 @@ impl Board {
         for rung in Rung::ALL.into_iter().filter(|rung| *rung != Rung::Dilation) {
             page.value(&[("rung", rung.name())], world.spared[rung as usize] as f64);
         }
+    }
+
+    fn write_log(&self, page: &mut Page) {
+        let kept = &self.numbers.kept;
+        if !kept.is_on {
+            return;
+        }
+        page.gauge("arcane_log_health", "0 well, 1 its last files, 2 full, 3 failed", kept.health.into());
+        page.count("arcane_log_records_total", "Records since the log began, of all processes", kept.lsn);
+        page.gauge("arcane_log_unsafe", "Records handed over and not yet safe", kept.n_unsafe as f64);
+        let help = "Ticks that wait in memory because the log takes nothing";
+        page.gauge("arcane_log_waiting", help, kept.n_waiting as f64);
+        let lag = kept.lsn.saturating_sub(kept.checkpoint_lsn);
+        page.gauge(
+            "arcane_log_replay_records",
+            "Records behind the newest checkpoint of this process",
+            lag as f64,
+        );
+        page.gauge("arcane_log_files", "Files that hold the log", kept.n_files.0 as f64);
+        page.gauge("arcane_log_spares", "Files kept ready", kept.n_files.1 as f64);
     }
 
     fn write_times(&self, page: &mut Page) {

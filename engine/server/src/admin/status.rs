@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::board::{Board, Numbers, Tally};
 use crate::allocator;
 use crate::zone::budgeter::{Cause, Standings};
+use crate::zone::keep::Kept;
 
 impl Board {
     /// The status as JSON: what is now, the present window, and all counters since the start.
@@ -36,10 +37,27 @@ impl Board {
             "shed": shed(&self.numbers),
             "budgets": budgets(&self.numbers),
             "recording": { "ticks": self.numbers.recorded.ticks, "missed": self.numbers.recorded.missed },
+            "log": log(&self.numbers.kept),
             "sockets": sockets(&self.numbers),
             "refused": refused(&self.numbers),
         })
     }
+}
+
+/// How what outlives the process goes; nothing where a zone keeps nothing.
+fn log(kept: &Kept) -> Value {
+    if !kept.is_on {
+        return Value::Null;
+    }
+    json!({
+        "health": kept.health_name(),
+        "lsn": kept.lsn,
+        "unsafe": kept.n_unsafe,
+        "waiting": kept.n_waiting,
+        "checkpoint_lsn": kept.checkpoint_lsn,
+        "files": kept.n_files.0,
+        "spares": kept.n_files.1,
+    })
 }
 
 fn tally(tally: &Tally, now_numbers: &Numbers, sight: Sight, now: Instant) -> Value {

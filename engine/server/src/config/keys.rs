@@ -54,7 +54,7 @@ pub enum Kind {
 const SEED_MAX: u64 = i64::MAX as u64;
 
 /// Every setting of a zone.
-pub const KEYS: [Key; 16] = [
+pub const KEYS: [Key; 17] = [
     Key {
         name: "zone.seed",
         kind: Kind::Whole { min: 0, max: SEED_MAX, unit: "" },
@@ -102,6 +102,12 @@ pub const KEYS: [Key; 16] = [
         kind: Kind::Word(&["news", "every-tick"]),
         default: "news",
         doc: "Clients are told what is not urgent within a tenth of a second, or in every tick",
+    },
+    Key {
+        name: "zone.keep",
+        kind: Kind::Word(&["on", "off"]),
+        default: "on",
+        doc: "The world outlives the process, by a log and checkpoints in the data directory; off: it is forgotten",
     },
     Key {
         name: "listen.addr",

@@ -30,6 +30,8 @@ pub struct Config {
     pub origins: Vec<Origin>,
     /// Where operators look; loopback only.
     pub admin: SocketAddr,
+    /// The world outlives the process.
+    pub keep: bool,
     /// Keys and other files that outlive the process.
     pub data_dir: PathBuf,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -146,6 +148,7 @@ impl Config {
             plain_websocket,
             origins: keys::origins(settings.text("listen.origins")).expect("origins were checked when read"),
             admin,
+            keep: settings.text("zone.keep") == "on",
             data_dir: PathBuf::from(settings.text("data_dir")),
             log_level: settings.text("log.level").to_owned(),
             histograms: Histograms::from_word(settings.text("histograms")),

@@ -227,7 +227,7 @@ impl Realm {
                 ensure!(self.is_dying()?, error);
                 continue;
             }
-            eprintln!("the zone is up again, with a new world; whoever played comes back by itself");
+            eprintln!("the zone is up again; whoever played comes back by itself");
         }
         Ok(())
     }

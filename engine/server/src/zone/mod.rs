@@ -2,8 +2,8 @@
 //!
 //! [`Zone::tick`] is the loop's body in one breath: receive, tick, send. [`peers`] knows who is who with the
 //! help of [`rates`], [`tokens`] and [`greeting`]; [`schedule`] says when, [`governor`] how much detail there is time
-//! for, [`budgeter`] how much each client's path bears; [`files`] is what stays on disk, [`dumps`] the histograms among it,
-//! [`crash`] what is left of a tick that panicked.
+//! for, [`budgeter`] how much each client's path bears; [`keep`] is what outlives the process, [`files`] what else stays on
+//! disk, [`dumps`] the histograms among it, [`crash`] what is left of a tick that panicked.
 
 pub mod budgeter;
 pub mod crash;
@@ -14,6 +14,7 @@ pub mod files;
 pub(crate) mod fixtures;
 pub mod governor;
 pub mod greeting;
+pub mod keep;
 pub mod peers;
 pub mod rates;
 pub mod record;
@@ -28,11 +29,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use engine::replay::Crash;
 use engine::{Content, DurableId, Fact, FactBody, Input, Stage, World, ZoneConfig, layout};
 use jobs::strain::own_ns;
-use jobs::{CoreGroup, CoreList, Meter, Timed, Watch};
+use jobs::{CoreGroup, CoreList, Meter, StageFrame, Timed, Watch};
 use transport::{Event, JoinCode, Limits, PeerId, PlainWebSocket, Server, ServerConfig};
 
 use crate::admin::board::{Numbers, TickReport};
@@ -50,6 +51,8 @@ use crash::LastTicks;
 use files::Ready;
 use governor::{Governor, Ladder, Spent};
 use greeting::Greeting;
+use keep::open::{self, Opened};
+use keep::{KeepError, Keeper};
 use peers::{Act, Peers};
 use record::{RecordFlags, Recorder};
 use schedule::Schedule;
@@ -76,6 +79,9 @@ pub struct Zone {
     budgeter: Budgeter,
     inputs: Vec<Input>,
     recorder: Recorder,
+    keeper: Keeper,
+    /// The log has ended, and the zone with it.
+    log_ended: Option<KeepError>,
     /// Inputs of the ticks before this one.
     last_ticks: LastTicks,
     /// The phase under way, if it is one.
@@ -130,9 +136,9 @@ pub fn run(
             config.admin, setting.source
         )
     })?;
-    let mut zone = Zone::open(config, settings, begin)?;
-    reporter.handle_world(&zone.world);
     let group = CoreGroup::start_here("zone", &cores)?;
+    let mut zone = Zone::open(config, settings, begin, &group)?;
+    reporter.handle_world(&zone.world);
     let ready = Ready {
         listen: zone.server.local_addr(),
         admin: admin_addr,
@@ -165,6 +171,9 @@ pub fn run(
         zone.bury(&crash, &config.data_dir);
         return Ok(ExitCode::from(EXIT_PANICKED));
     }
+    if let Some(error) = zone.log_ended {
+        return Err(error.into());
+    }
     tracing::info!(tick = zone.world.now(), "the zone has drained");
     Ok(ExitCode::SUCCESS)
 }
@@ -195,8 +204,28 @@ fn world_config(zone: &ZoneSettings) -> ZoneConfig {
     }
 }
 
+/// The zone's world: as it was, or a new one.
+fn open_world(config: &Config, world: &ZoneConfig, begin: &BeginFlags) -> anyhow::Result<Opened> {
+    let content = Content::standard(world.ticks_per_second);
+    if !config.keep {
+        return Ok(Opened::unkept(World::from_tick(world, content, begin.behind_tick)));
+    }
+    let opened = open::open(&config.data_dir, world, content, begin.behind_tick)?;
+    ensure!(
+        begin.record.record.is_none() || opened.is_new,
+        "a recording begins with a new world, and {} holds one that goes on (--record): give another data_dir",
+        config.data_dir.display()
+    );
+    Ok(opened)
+}
+
 impl Zone {
-    fn open(config: &Config, settings: &Settings, begin: &BeginFlags) -> anyhow::Result<Self> {
+    fn open(
+        config: &Config,
+        settings: &Settings,
+        begin: &BeginFlags,
+        group: &CoreGroup,
+    ) -> anyhow::Result<Self> {
         let limits = Limits {
             peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS,
             plain_websocket: config.plain_websocket,
@@ -217,11 +246,12 @@ impl Zone {
         let id_high = files::next_id_high(&config.data_dir)?;
         let rate = config.zone.ticks_per_second;
         let world_config = world_config(&config.zone);
-        let world = World::from_tick(&world_config, Content::standard(rate), begin.behind_tick);
+        let opened = group.install(|| open_world(config, &world_config, begin))?;
+        let Opened { world, mut inputs, tokens, keeper, .. } = opened;
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
         peers.set_reach(config.plain_websocket);
-        let mut inputs = Vec::new();
+        peers.set_tokens(tokens);
         match config.zone.spawn {
             Spawn::Middle => {}
             Spawn::Towns => peers.set_layout(layout::in_towns, config.zone.seed, world_config.side_mm),
@@ -243,6 +273,8 @@ impl Zone {
             budgeter: Budgeter::new(rate),
             inputs,
             recorder,
+            keeper,
+            log_ended: None,
             last_ticks: LastTicks::default(),
             under_way: None,
             tick_shown,
@@ -262,7 +294,7 @@ impl Zone {
     ) -> Result<(), Crash> {
         self.schedule = Schedule::new(Instant::now(), self.world.config().ticks_per_second);
         let mut drain_until = None;
-        while drain_until.is_none_or(|until| Instant::now() < until) {
+        while self.log_ended.is_none() && drain_until.is_none_or(|until| Instant::now() < until) {
             let ticked = catch_unwind(AssertUnwindSafe(|| group.install(|| self.tick(watch))));
             reporter.send(ticked.map_err(|said| self.crash(&*said))?);
             let deadline = self.schedule.deadline();
@@ -281,6 +313,7 @@ impl Zone {
         self.server.shutdown(Instant::now(), "the zone is shutting down");
         self.server.serve_door(Instant::now() + GOODBYE);
         self.recorder.end();
+        self.keeper.end(&self.world, self.peers.grants());
         Ok(())
     }
 
@@ -293,6 +326,7 @@ impl Zone {
     /// made of goes to a file. Says so in one line.
     fn bury(&mut self, crash: &Crash, data_dir: &Path) {
         self.recorder.end();
+        self.keeper.seal();
         let (tick, place, message) = (crash.tick, crash.place(), &crash.message);
         let recorded = self.recorder.recorded.ticks;
         match self.last_ticks.dump(crash, &self.world, &self.inputs, data_dir) {
@@ -324,13 +358,7 @@ impl Zone {
         self.server.receive(begun);
         self.take_events(begun);
         frame.skip();
-        let under_way = &mut self.under_way;
-        *under_way = Stage::ALL.first().copied();
-        engine::tick_timed(&mut self.world, &self.inputs, |stage| {
-            planted::stall(stage);
-            frame.end_stage(stage as usize);
-            *under_way = Stage::ALL.get(stage as usize + 1).copied();
-        });
+        self.step(tick, &mut frame);
         self.deliver();
         self.server.flush(Instant::now());
         self.recorder.handle_tick(&self.world, &self.inputs);
@@ -339,6 +367,7 @@ impl Zone {
         let failed = self.world.facts().iter().filter(|fact| fact.body == FactBody::Failed);
         self.inputs.extend(failed.map(|fact| Input::Detach { player: fact.player }));
         self.survey();
+        self.keeper.handle_end(&self.world, self.peers.grants());
         burden.carry(tick);
         let timed = watch.end(&frame);
         self.allocations.add_since(allocated);
@@ -355,6 +384,21 @@ impl Zone {
             strain: timed.strain,
             numbers,
         }
+    }
+
+    /// The world's part of a tick. What it must not forget leaves for the log as soon as it has happened, so that the disk
+    /// works while clients are served.
+    fn step(&mut self, tick: u32, frame: &mut StageFrame) {
+        let Self { world, inputs, keeper, log_ended, under_way, peers, .. } = self;
+        keeper.handle_granted(peers.take_granted());
+        keeper.handle_begin(world);
+        *under_way = Stage::ALL.first().copied();
+        let done = |stage| {
+            planted::stall(stage);
+            frame.end_stage(stage as usize);
+            *under_way = Stage::ALL.get(stage as usize + 1).copied();
+        };
+        engine::tick_settled(world, inputs, done, |_| *log_ended = keeper.handle_settled(tick, inputs).err());
     }
 
     /// Decides how much detail the next tick has, and announces how long ticks will take.
@@ -427,11 +471,17 @@ impl Zone {
         }
     }
 
-    /// From what the world says to the sockets.
+    /// From what the world says to the sockets; what must be safe first is told when it is.
     fn deliver(&mut self) {
+        let tick = self.world.now();
         for fact in self.world.facts() {
             self.log_failed(fact);
-            self.peers.handle_fact(fact, self.world.now());
+            if let Some(fact) = self.keeper.handle_fact(tick, fact) {
+                self.peers.handle_fact(&fact, tick);
+            }
+        }
+        while let Some((tick, fact)) = self.keeper.poll_fact() {
+            self.peers.handle_fact(&fact, tick);
         }
         self.act();
         for (player, frame) in self.world.frames() {
@@ -491,6 +541,7 @@ impl Zone {
             ladder: self.ladder,
             budgets: *self.budgeter.standings(),
             recorded: self.recorder.recorded,
+            kept: self.keeper.kept(),
             is_draining: self.is_draining,
         }
     }

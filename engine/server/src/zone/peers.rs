@@ -121,19 +121,14 @@ impl Peers {
         }
     }
 
-    /// Gives a player a token that was good before this process.
-    pub fn restore(&mut self, grant: &Grant) {
-        self.tokens.give(grant);
+    /// Who may come back from before this process.
+    pub fn set_tokens(&mut self, tokens: Tokens) {
+        self.tokens = tokens;
     }
 
     /// Tokens that are good, as grants that make them so again.
     pub fn grants(&self) -> impl Iterator<Item = Grant> {
         self.tokens.grants()
-    }
-
-    /// Forgets tokens of players who have no body any more.
-    pub fn retain(&mut self, has_body: impl Fn(Player) -> bool) {
-        self.tokens.retain(has_body);
     }
 
     /// Tokens given since the last call, for the log.

@@ -1,0 +1,274 @@
+//! What outlives the process: the zone's log and its checkpoints, and the way back from them.
+//!
+//! [`open`] opens the log and lives it again, [`Keeper`] is the tick's end of it from then on. [`checkpoints`] are
+//! written by a thread of their own, [`notes`] are what is kept of players beside the world.
+//!
+//! The tick never waits for a disk: it hands over and looks later how far the disk has come. What a player may rely on,
+//! such as a token to come back with, is told when the log holds it. Source: docs/storage.md.
+
+pub mod checkpoints;
+pub mod notes;
+pub mod open;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use engine::durable::hash_is_due;
+use engine::durable::record::{self, OPEN, TICK};
+use engine::replay::Header;
+use engine::{Fact, FactBody, Input, World, lived_hash};
+use storage::Lsn;
+use storage::wal::{Batch, Health, Refused, Writer};
+
+use super::tokens::Grant;
+use checkpoints::Checkpoints;
+
+/// A copy of the zone every so many seconds: as much log has to be lived again.
+const CHECKPOINT_SECONDS: u32 = 30;
+/// Ticks that wait in memory when the log takes nothing, before the zone gives up: a minute at 20 Hz.
+const WAITING_TICKS_MAX: usize = 1_200;
+/// How long the end of a zone waits for the disk.
+const END: Duration = Duration::from_secs(5);
+
+/// Name of this build, in files.
+pub const BUILD: &str = concat!("arcane ", env!("CARGO_PKG_VERSION"));
+
+/// How it goes, for whoever looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// There is a log.
+    pub is_on: bool,
+    /// Records that were handed over and are not yet safe.
+    pub n_unsafe: u64,
+    /// Ticks that wait in memory because the log takes nothing.
+    pub n_waiting: u64,
+    /// Files that hold the log, and files kept ready.
+    pub n_files: (u64, u64),
+    /// The log has room: 0 well, 1 its last files, 2 none, 3 it failed.
+    pub health: u8,
+    /// Records since the log began.
+    pub lsn: u64,
+    /// The last record that a checkpoint holds.
+    pub checkpoint_lsn: u64,
+}
+
+impl Kept {
+    /// Its health in one word.
+    #[must_use]
+    pub fn health_name(&self) -> &'static str {
+        ["well", "spares_low", "full", "failed"][usize::from(self.health) % 4]
+    }
+}
+
+/// The tick's end of log and checkpoints; of nothing, where a zone keeps nothing.
+#[derive(Default)]
+pub struct Keeper(Option<Line>);
+
+struct Line {
+    writer: Writer<()>,
+    checkpoints: Checkpoints,
+    /// Records that found no empty batch, oldest first.
+    waiting: VecDeque<Batch<()>>,
+    /// What players are told once a record is safe, oldest first.
+    held: VecDeque<(Lsn, u32, Fact)>,
+    granted: Vec<Grant>,
+    hash_before: Option<u64>,
+    next_checkpoint: u32,
+    notes: Vec<u8>,
+}
+
+/// Why a zone cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// Its log takes nothing any more.
+    #[error("the log cannot be written to: the zone ends, so that nothing is promised that is not kept")]
+    Log,
+    /// The disk has not answered for too long.
+    #[error(
+        "the disk has taken nothing for {0} ticks: the zone ends, so that nothing is promised that is not kept"
+    )]
+    Stuck(usize),
+}
+
+impl Keeper {
+    /// On a log that is open; its first record says which world goes on in it.
+    fn on(writer: Writer<()>, checkpoints: Checkpoints, world: &World) -> Result<Self, KeepError> {
+        let mut line = Line {
+            writer,
+            checkpoints,
+            waiting: VecDeque::new(),
+            held: VecDeque::new(),
+            granted: Vec::new(),
+            hash_before: None,
+            // Soon: the ticks that were lived again need not be once more.
+            next_checkpoint: world.now() + world.config().ticks_per_second,
+            notes: Vec::new(),
+        };
+        line.record(OPEN, world.now(), |out| out.extend_from_slice(&Header::of(world, 1, BUILD).encode()))?;
+        Ok(Self(Some(line)))
+    }
+
+    /// A tick is about to be stepped.
+    ///
+    /// - Cost: now and then one pass over the rows.
+    pub fn handle_begin(&mut self, world: &World) {
+        if let Some(line) = &mut self.0 {
+            line.hash_before = hash_is_due(world.now() + 1).then(|| lived_hash(world));
+        }
+    }
+
+    /// A player got a token in the tick that is about to be stepped.
+    pub fn handle_granted(&mut self, grants: impl Iterator<Item = Grant>) {
+        if let Some(line) = &mut self.0 {
+            line.granted.extend(grants);
+        } else {
+            grants.for_each(drop);
+        }
+    }
+
+    /// All that can happen in a tick has happened: its record leaves for the log.
+    ///
+    /// - Cost: writes the inputs as bytes; no system call, unless the log's thread has to be woken. It never waits.
+    ///
+    /// # Errors
+    /// [`KeepError`]: the zone must end.
+    pub fn handle_settled(&mut self, tick: u32, inputs: &[Input]) -> Result<(), KeepError> {
+        let Some(line) = &mut self.0 else { return Ok(()) };
+        let (mut notes, hash) = (std::mem::take(&mut line.notes), line.hash_before.take());
+        notes.clear();
+        if !line.granted.is_empty() {
+            notes::write(&mut notes, &line.granted);
+            line.granted.clear();
+        }
+        let recorded = line.record(TICK, tick, |out| record::write(out, inputs, &notes, hash));
+        line.notes = notes;
+        recorded
+    }
+
+    /// A fact of the tick that was just settled: it is given back when it may be told at once, and kept until then otherwise.
+    pub fn handle_fact(&mut self, tick: u32, fact: &Fact) -> Option<Fact> {
+        let Some(line) = &mut self.0 else { return Some(*fact) };
+        // A token in somebody's hands must be good after a crash.
+        if !matches!(fact.body, FactBody::Joined { .. }) {
+            return Some(*fact);
+        }
+        line.held.push_back((line.newest(), tick, *fact));
+        None
+    }
+
+    /// The next fact whose record is safe, with its tick.
+    pub fn poll_fact(&mut self) -> Option<(u32, Fact)> {
+        let line = self.0.as_mut()?;
+        let (lsn, ..) = line.held.front()?;
+        if *lsn > line.writer.durable() {
+            return None;
+        }
+        line.held.pop_front().map(|(_, tick, fact)| (tick, fact))
+    }
+
+    /// A tick is over: when it is time, the zone is copied for a checkpoint.
+    ///
+    /// - Cost: nothing in most ticks; a copy of the zone in one of some hundred.
+    pub fn handle_end(&mut self, world: &World, grants: impl Iterator<Item = Grant>) {
+        let Some(line) = &mut self.0 else { return };
+        if world.now() < line.next_checkpoint || !line.waiting.is_empty() {
+            return;
+        }
+        let newest = line.newest();
+        if line.checkpoints.begin(world, newest, grants) {
+            line.next_checkpoint = world.now() + CHECKPOINT_SECONDS * world.config().ticks_per_second;
+        }
+        line.writer.release(line.checkpoints.not_needed());
+    }
+
+    /// Copies the zone a last time, waits until the disk holds everything, and ends the threads.
+    pub fn end(&mut self, world: &World, grants: impl Iterator<Item = Grant>) {
+        let Some(mut line) = self.0.take() else { return };
+        let until = Instant::now() + END;
+        while !line.waiting.is_empty() && line.flush().is_ok() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let newest = line.newest();
+        while !line.checkpoints.is_free() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        line.checkpoints.begin(world, newest, grants);
+        line.finish(until);
+    }
+
+    /// Waits until the disk holds what it was given, and ends the threads: the zone itself cannot be trusted any more.
+    pub fn seal(&mut self) {
+        if let Some(line) = self.0.take() {
+            line.finish(Instant::now() + END);
+        }
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let Some(line) = &self.0 else { return Kept::default() };
+        let newest = line.newest();
+        Kept {
+            is_on: true,
+            n_unsafe: newest.0.saturating_sub(line.writer.durable().0),
+            n_waiting: line.waiting.len() as u64,
+            n_files: line.writer.n_files(),
+            health: line.writer.health() as u8,
+            lsn: newest.0,
+            checkpoint_lsn: line.checkpoints.newest().0,
+        }
+    }
+}
+
+impl Line {
+    /// The last record that was made.
+    fn newest(&self) -> Lsn {
+        Lsn(self.writer.next().0 - 1 + self.waiting.len() as u64)
+    }
+
+    fn record(&mut self, kind: u8, tick: u32, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), KeepError> {
+        self.flush()?;
+        let spare = if self.waiting.is_empty() { self.writer.spare() } else { None };
+        let is_spare = spare.is_some();
+        let mut batch = spare.unwrap_or_default();
+        (batch.kind, batch.tick) = (kind, tick);
+        write(&mut batch.payload);
+        if is_spare {
+            return self.send(batch);
+        }
+        if self.waiting.len() == WAITING_TICKS_MAX {
+            return Err(KeepError::Stuck(WAITING_TICKS_MAX));
+        }
+        self.waiting.push_back(batch);
+        Ok(())
+    }
+
+    /// Hands over what waited, as far as batches are back.
+    fn flush(&mut self) -> Result<(), KeepError> {
+        if self.writer.health() == Health::Failed {
+            return Err(KeepError::Log);
+        }
+        while !self.waiting.is_empty() {
+            // The batch that comes back is another one; its memory is let go, which is as it should be after a stall.
+            let Some(_room) = self.writer.spare() else { break };
+            let batch = self.waiting.pop_front().expect("there is one");
+            self.send(batch)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, batch: Batch<()>) -> Result<(), KeepError> {
+        match self.writer.send(batch) {
+            Ok(_) => Ok(()),
+            Err(Refused::Gone(_) | Refused::TooLong(_)) => Err(KeepError::Log),
+        }
+    }
+
+    fn finish(self, until: Instant) {
+        let rest = || until.saturating_duration_since(Instant::now());
+        if self.writer.end(rest()).is_none() {
+            tracing::warn!("the disk does not answer: the end of the log may be missing");
+        }
+        self.checkpoints.end(rest());
+    }
+}
