@@ -16,7 +16,7 @@ use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::drill::Drill;
 use crate::ids::{DurableId, EntityId, Handles, Row};
-use crate::players::Player;
+use crate::players::{Player, THREATS_MAX};
 use crate::replay::bytes::{Bytes, Malformed};
 use crate::replay::header::{HEADER_BYTES, Header, HeaderError};
 use crate::step::casts::Cast;
@@ -296,7 +296,9 @@ impl World {
             if self.by_durable.insert(player.durable, id).is_some() {
                 return Err(Malformed::Bounds("a player's body"));
             }
-            self.players[at as usize] = player;
+            // What a client had heard is forgotten, also by a copy that never was bytes.
+            let quiet = Player { own_changed: true, is_new_here: true, ..player };
+            self.players[at as usize] = Player { threats: [(EntityId::NONE, 0); THREATS_MAX], ..quiet };
         }
         Ok(())
     }

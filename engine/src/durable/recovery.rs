@@ -112,12 +112,12 @@ impl Recovery {
         &self.world
     }
 
-    /// The zone, to go on with as `config` says.
+    /// The zone, to go on with as `config` says. Nobody has been told anything of it.
     ///
     /// # Errors
     /// [`CheckpointError::Config`] when the two do not fit.
     pub fn into_world(self, config: &ZoneConfig) -> Result<World, CheckpointError> {
-        if self.world.config() == config { Ok(self.world) } else { refitted(&self.world, config) }
+        refitted(&self.world, config)
     }
 }
 

@@ -16,8 +16,13 @@ pub const BLOCK_BYTES_MAX: usize = 16 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 /// A packed byte stands for at most this many: whoever claims more lies.
 const UNPACKED_PER_BYTE: usize = 255;
-/// Begins every block.
+/// Begins every block of ticks.
 const BLOCK_MARK: [u8; 4] = *b"TICK";
+/// Begins every block of the checkpoint that a recording goes on from; the number of its ticks is that of such blocks
+/// from this one on.
+const START_MARK: [u8; 4] = *b"ZONE";
+/// Bytes of a checkpoint in one block.
+const START_BYTES: usize = 4 << 20;
 /// One recorded tick.
 #[derive(Clone, Debug, Default)]
 pub struct TickRecord {
@@ -98,6 +103,18 @@ impl Writer {
             table: Table::default(),
             changes: Vec::new(),
         }
+    }
+
+    /// The same of a world that goes on from a checkpoint: appends its bytes as well.
+    #[must_use]
+    pub fn begin_from(header: &Header, checkpoint: &[u8], out: &mut Vec<u8>) -> Self {
+        let writer = Self::begin(header, out);
+        let n_parts = checkpoint.len().div_ceil(START_BYTES) as u32;
+        for (at, part) in (0..n_parts).zip(checkpoint.chunks(START_BYTES)) {
+            let packed = lz4_flex::block::compress(part);
+            write_marked(START_MARK, part.len(), &packed, header.now, n_parts - at, out);
+        }
+        writer
     }
 
     /// Takes one tick in; appends a block once it is full.
@@ -190,8 +207,19 @@ impl Writer {
 /// Appends a block: the mark, four numbers, the checksum of the packed bytes, the checksum of all before it, and the
 /// packed bytes.
 pub(super) fn write_block(n_raw: usize, packed: &[u8], first_tick: u32, n_ticks: u32, out: &mut Vec<u8>) {
+    write_marked(BLOCK_MARK, n_raw, packed, first_tick, n_ticks, out);
+}
+
+fn write_marked(
+    mark: [u8; 4],
+    n_raw: usize,
+    packed: &[u8],
+    first_tick: u32,
+    n_ticks: u32,
+    out: &mut Vec<u8>,
+) {
     let start = out.len();
-    out.extend_from_slice(&BLOCK_MARK);
+    out.extend_from_slice(&mark);
     for word in [n_raw as u32, packed.len() as u32, first_tick, n_ticks, crc32fast::hash(packed)] {
         out.extend_from_slice(&word.to_le_bytes());
     }
@@ -203,6 +231,8 @@ pub(super) fn write_block(n_raw: usize, packed: &[u8], first_tick: u32, n_ticks:
 /// What stands before the packed bytes of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BlockHead {
+    /// It holds part of a checkpoint.
+    pub(super) is_start: bool,
     pub(super) n_raw: u32,
     pub(super) n_packed: u32,
     pub(super) first_tick: u32,
@@ -221,12 +251,14 @@ impl BlockHead {
     /// Reads a head from untrusted bytes.
     pub(super) fn read(bytes: &[u8; BLOCK_HEAD_BYTES]) -> Result<Self, Malformed> {
         let mut reader = Bytes::new(bytes);
-        if reader.take(4, "a block")? != BLOCK_MARK {
+        let mark = reader.take(4, "a block")?;
+        let is_start = mark == START_MARK;
+        if mark != BLOCK_MARK && !is_start {
             return Err(Malformed::Bounds("the mark of a block"));
         }
         let mut word = || reader.word("a block");
         let (n_raw, n_packed, first_tick, n_ticks) = (word()?, word()?, word()?, word()?);
-        let head = Self { n_raw, n_packed, first_tick, n_ticks, packed_crc: word()? };
+        let head = Self { is_start, n_raw, n_packed, first_tick, n_ticks, packed_crc: word()? };
         let (n_raw, n_packed) = (head.n_raw as usize, head.n_packed as usize);
         if n_raw > BLOCK_BYTES_MAX || n_packed > lz4_flex::block::get_maximum_output_size(n_raw) {
             return Err(Malformed::Bounds("the length of a block"));
@@ -237,14 +269,17 @@ impl BlockHead {
         Ok(head)
     }
 
-    /// Unpacks the ticks of a block.
-    pub(super) fn unpack(&self, packed: &[u8], table: &mut Table) -> Result<Vec<TickRecord>, Malformed> {
+    /// Unpacks what a block holds.
+    pub(super) fn unpack_raw(&self, packed: &[u8]) -> Result<Vec<u8>, Malformed> {
         let mut raw = vec![0; self.n_raw as usize];
         let n =
             lz4_flex::block::decompress_into(packed, &mut raw).map_err(|_| Malformed::Bounds("a block"))?;
-        if n != raw.len() {
-            return Err(Malformed::Short("a block"));
-        }
+        if n == raw.len() { Ok(raw) } else { Err(Malformed::Short("a block")) }
+    }
+
+    /// Unpacks the ticks of a block.
+    pub(super) fn unpack(&self, packed: &[u8], table: &mut Table) -> Result<Vec<TickRecord>, Malformed> {
+        let raw = self.unpack_raw(packed)?;
         let mut bytes = Bytes::new(&raw);
         let mut ticks = Vec::new();
         for at in 0..self.n_ticks {

@@ -4,6 +4,7 @@ use super::blocks::TickRecord;
 use super::header::Header;
 use super::outcome::Outcome;
 use super::table::{Change, Table};
+use crate::checkpoint::Checkpoint;
 use crate::content::Content;
 use crate::ids::{DurableId, EntityId};
 use crate::tick::tick;
@@ -75,9 +76,14 @@ impl Difference {
     }
 }
 
+/// A checkpoint of the largest zone has less.
+const START_BYTES_MAX: usize = 256 << 20;
+
 /// A world beside its recording.
 pub struct Replayer {
     world: World,
+    /// Bytes of the checkpoint that it goes on from, until they are complete.
+    start: Vec<u8>,
     recorded: Table,
     outcome: Outcome,
 }
@@ -93,7 +99,25 @@ impl Replayer {
             return Err(refusal);
         }
         let world = World::from_tick(&header.config, content, header.now);
-        Ok(Self { world, recorded: Table::default(), outcome: Outcome::default() })
+        Ok(Self { world, start: Vec::new(), recorded: Table::default(), outcome: Outcome::default() })
+    }
+
+    /// The recording goes on from a checkpoint, of which these are the next bytes.
+    ///
+    /// # Errors
+    /// Why no world can be made of it, for a person.
+    pub fn handle_start(&mut self, bytes: &[u8], is_last: bool) -> Result<(), String> {
+        self.start.extend_from_slice(bytes);
+        if self.start.len() > START_BYTES_MAX {
+            return Err(format!("its checkpoint has more than {START_BYTES_MAX} bytes"));
+        }
+        if is_last {
+            let copy =
+                Checkpoint::read(&std::mem::take(&mut self.start)).map_err(|error| error.to_string())?;
+            let content = self.world.content().clone();
+            self.world = World::resume(copy, content).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     /// Steps one recorded tick without comparing; [`Replayer::compare`] does that.

@@ -9,7 +9,9 @@ pub const HEADER_BYTES: usize = 160;
 /// How every recording begins.
 const MAGIC: [u8; 8] = *b"ARCNPLAY";
 /// Version of the layout in docs/replay.md.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;
+/// The oldest that this build reads: it knows no checkpoints.
+const FORMAT_MIN: u16 = 2;
 /// The smallest square that settings allow: in smaller ones there may be no free cell.
 const SIDE_MM_MIN: i32 = 64_000;
 /// The tick before the first one that is recorded, in front of the checksum.
@@ -116,7 +118,7 @@ impl Header {
             return Err(HeaderError::Magic);
         }
         let found = reader.short("the format")?;
-        if found != FORMAT {
+        if !(FORMAT_MIN..=FORMAT).contains(&found) {
             return Err(HeaderError::Format { found });
         }
         let (body, crc) = bytes.split_at(HEADER_BYTES - 4);

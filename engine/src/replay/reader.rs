@@ -40,6 +40,13 @@ pub enum ReadError {
 pub enum Piece {
     /// Which world it is.
     Header(Header),
+    /// Part of the checkpoint that it goes on from, if it is not a new one.
+    Start {
+        /// The next bytes of it.
+        bytes: Vec<u8>,
+        /// There are no more.
+        is_last: bool,
+    },
     /// What happened in it, for a while.
     Ticks(Vec<TickRecord>),
     /// The mark at the end: everything is there.
@@ -137,7 +144,15 @@ impl Reader {
         if self.next_tick.is_some_and(|tick| tick != head.first_tick) {
             return Err(ReadError::Malformed { at, error: Malformed::Bounds("the first tick") });
         }
+        if head.is_start && (self.next_tick.is_some() || head.n_ticks == 0) {
+            return Err(ReadError::Malformed { at, error: Malformed::Bounds("a checkpoint behind ticks") });
+        }
         self.at += (BLOCK_HEAD_BYTES + packed.len()) as u64;
+        if head.is_start {
+            let bytes = head.unpack_raw(packed).map_err(|error| ReadError::Malformed { at, error })?;
+            self.next = Next::Head;
+            return Ok(Piece::Start { bytes, is_last: head.n_ticks == 1 });
+        }
         if head.n_ticks == 0 {
             return Ok(Piece::End);
         }

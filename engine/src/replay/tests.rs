@@ -129,10 +129,59 @@ fn read(mut bytes: &[u8]) -> Read {
         match reader.handle_bytes(piece) {
             Ok(Some(Piece::Header(read))) => header = Some(read),
             Ok(Some(Piece::Ticks(read))) => ticks.extend(read),
-            Ok(Some(Piece::End) | None) => {}
+            Ok(Some(Piece::Start { .. } | Piece::End) | None) => {}
             Err(error) => return (header, ticks, Err(error)),
         }
     }
+}
+
+#[test]
+fn a_recording_goes_on_from_a_checkpoint() {
+    let mut world = World::new(&config(), Content::standard(20));
+    let mut n_frames = [0; PLAYERS as usize];
+    pool(1).install(|| (1..=80).for_each(|now| tick(&mut world, &inputs(now, &n_frames))));
+    // As a zone that comes back: nobody is told anything of before.
+    let copy = crate::Checkpoint::of(&world, "a test");
+    let mut bytes = Vec::new();
+    copy.write(&mut bytes);
+    let mut world = World::resume(copy, Content::standard(20)).unwrap();
+    let (mut recording, mut outcome) = (Vec::new(), Outcome::default());
+    let mut writer = Writer::begin_from(&Header::of(&world, 1, "a test"), &bytes, &mut recording);
+    pool(2).install(|| {
+        for now in 81..=160 {
+            let mut inputs = inputs(now, &n_frames);
+            if now == 81 {
+                let join = |player| Input::Join { player, in_flight_max: 16, place: None };
+                inputs.splice(0..0, world.present().into_iter().map(join));
+            }
+            tick(&mut world, &inputs);
+            world.frames().for_each(|(player, _)| n_frames[(player.low - 900) as usize] += 1);
+            outcome.take(&world, true);
+            outcome.sort();
+            writer.add(&inputs, &outcome, &mut recording).unwrap();
+        }
+    });
+    writer.end(&mut recording).unwrap();
+    let (mut reader, mut rest, mut replayer, mut n_ticks) = (Reader::default(), &recording[..], None, 0);
+    pool(3).install(|| {
+        while let Some((piece, behind)) = rest.split_at_checked(reader.need()) {
+            rest = behind;
+            match reader.handle_bytes(piece).unwrap() {
+                Some(Piece::Header(header)) => replayer = Some(Replayer::new(&header).unwrap()),
+                Some(Piece::Start { bytes, is_last }) => {
+                    replayer.as_mut().unwrap().handle_start(&bytes, is_last).unwrap();
+                }
+                Some(Piece::Ticks(ticks)) => ticks.iter().for_each(|record| {
+                    let replayer = replayer.as_mut().unwrap();
+                    replayer.step(record).and_then(|()| replayer.compare(record)).unwrap();
+                    n_ticks += 1;
+                }),
+                Some(Piece::End) | None => {}
+            }
+        }
+    });
+    assert_eq!((n_ticks, reader.handle_end(rest.len())), (80, Ok(Tail::Whole)));
+    assert!(n_frames.iter().any(|n| *n > 20), "somebody was served");
 }
 
 /// Lives a recording again; where it first differed.

@@ -50,6 +50,10 @@ pub(super) fn relive(file: &Path) -> anyhow::Result<Relived> {
             Some(Piece::Header(header)) => {
                 replayer = Some(Replayer::new(&header).map_err(anyhow::Error::msg)?);
             }
+            Some(Piece::Start { bytes, is_last }) => {
+                let replayer = replayer.as_mut().context("a checkpoint before the header")?;
+                replayer.handle_start(&bytes, is_last).map_err(anyhow::Error::msg)?;
+            }
             Some(Piece::Ticks(ticks)) => {
                 let replayer = replayer.as_mut().context("ticks before the header")?;
                 for record in &ticks {

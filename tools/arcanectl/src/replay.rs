@@ -157,6 +157,7 @@ impl<'a> Run<'a> {
             }
             let ending = match self.reader.handle_bytes(&bytes) {
                 Ok(Some(Piece::Header(header))) => self.begin(header),
+                Ok(Some(Piece::Start { bytes, is_last })) => self.start(&bytes, is_last),
                 Ok(Some(Piece::Ticks(ticks))) => self.ticks(&ticks),
                 Ok(Some(Piece::End) | None) => None,
                 Err(error) => Some(refused(error)),
@@ -176,6 +177,12 @@ impl<'a> Run<'a> {
             Err(reason) => return Some(Ending::Refused(format!("{reason}; it was recorded by {build:?}"))),
         }
         None
+    }
+
+    /// It goes on from a checkpoint.
+    fn start(&mut self, bytes: &[u8], is_last: bool) -> Option<Ending> {
+        let replayer = self.replayer.as_mut().expect("a header comes before a checkpoint");
+        replayer.handle_start(bytes, is_last).err().map(Ending::Refused)
     }
 
     fn ticks(&mut self, ticks: &[TickRecord]) -> Option<Ending> {

@@ -16,6 +16,7 @@ use engine::{Input, World};
 use transport::Event;
 
 use super::files::replace;
+use super::keep::BUILD;
 
 /// Ticks in a dump, the one that panicked among them.
 pub const TICKS_KEPT: usize = 64;
@@ -57,7 +58,7 @@ impl LastTicks {
         inputs: &[Input],
         data_dir: &Path,
     ) -> io::Result<PathBuf> {
-        let header = Header::of(world, 1, concat!("arcane ", env!("CARGO_PKG_VERSION")));
+        let header = Header::of(world, 1, BUILD);
         // What panics behind the step finds the inputs of its tick among those kept.
         let kept = self.0.back().filter(|(tick, _)| *tick == crash.tick);
         let mut own = Vec::new();

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use engine::replay::Crash;
 use engine::{Content, DurableId, Fact, FactBody, Input, Stage, World, ZoneConfig, layout};
 use jobs::strain::own_ns;
@@ -210,13 +210,7 @@ fn open_world(config: &Config, world: &ZoneConfig, begin: &BeginFlags) -> anyhow
     if !config.keep {
         return Ok(Opened::unkept(World::from_tick(world, content, begin.behind_tick)));
     }
-    let opened = open::open(&config.data_dir, world, content, begin.behind_tick)?;
-    ensure!(
-        begin.record.record.is_none() || opened.is_new,
-        "a recording begins with a new world, and {} holds one that goes on (--record): give another data_dir",
-        config.data_dir.display()
-    );
-    Ok(opened)
+    open::open(&config.data_dir, world, content, begin.behind_tick)
 }
 
 impl Zone {
@@ -247,7 +241,7 @@ impl Zone {
         let rate = config.zone.ticks_per_second;
         let world_config = world_config(&config.zone);
         let opened = group.install(|| open_world(config, &world_config, begin))?;
-        let Opened { world, mut inputs, tokens, keeper, .. } = opened;
+        let Opened { world, mut inputs, tokens, keeper, is_new } = opened;
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
         peers.set_reach(config.plain_websocket);
@@ -260,7 +254,7 @@ impl Zone {
                 inputs.push(Input::Drill(drill));
             }
         }
-        let recorder = Recorder::start(&begin.record, &world)?;
+        let recorder = Recorder::start(&begin.record, &world, !is_new)?;
         let tick_shown = Arc::new(AtomicU32::new(0));
         log::watch_panics(Arc::clone(&tick_shown));
         Ok(Self {

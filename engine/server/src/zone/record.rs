@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use engine::replay::{Header, Outcome, Writer};
-use engine::{Input, World};
+use engine::{Checkpoint, Input, World};
+
+use super::keep::BUILD;
 
 /// Ticks that may wait for the disk: three seconds.
 const WAITING_TICKS_MAX: usize = 64;
@@ -104,16 +106,19 @@ struct Line {
 }
 
 impl Recorder {
-    /// Begins the recording that the flags ask for, if they do. Call it before the first tick.
+    /// Begins the recording that the flags ask for, if they do. Call it before the first tick; of a world that `goes_on`
+    /// the recording holds how it was.
     ///
     /// # Errors
     /// When the file cannot be made, or is there and shall not be replaced.
-    pub fn start(flags: &RecordFlags, world: &World) -> anyhow::Result<Self> {
+    pub fn start(flags: &RecordFlags, world: &World, goes_on: bool) -> anyhow::Result<Self> {
         let Some(path) = &flags.record else { return Ok(Self::default()) };
-        let build = concat!("arcane ", env!("CARGO_PKG_VERSION"));
-        let header = Header::of(world, flags.record_digests, build);
-        let mut bytes = Vec::new();
-        let writer = Writer::begin(&header, &mut bytes);
+        let header = Header::of(world, flags.record_digests, BUILD);
+        let (mut bytes, mut checkpoint) = (Vec::new(), Vec::new());
+        if goes_on {
+            Checkpoint::of(world, BUILD).write(&mut checkpoint);
+        }
+        let writer = Writer::begin_from(&header, &checkpoint, &mut bytes);
         let mut file = create(path, flags.record_replace)?;
         file.write_all(&bytes).with_context(|| format!("cannot write {} (--record)", path.display()))?;
         tracing::info!(file = %path.display(), "recording");
@@ -278,7 +283,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day.rec");
         let (mut world, mut flags) = (world(4, 10), flags(&path));
-        let mut recorder = Recorder::start(&flags, &world).unwrap();
+        let mut recorder = Recorder::start(&flags, &world, false).unwrap();
         for _ in 0..50 {
             engine::tick(&mut world, &[]);
             recorder.handle_tick(&world, &[]);
@@ -288,10 +293,10 @@ mod tests {
             (recorder.recorded, tail(&std::fs::read(&path).unwrap())),
             (Recorded { ticks: 50, missed: 0 }, Tail::Whole)
         );
-        let text = format!("{:#}", Recorder::start(&flags, &world).err().unwrap());
+        let text = format!("{:#}", Recorder::start(&flags, &world, false).err().unwrap());
         assert!(text.contains("day.rec") && text.contains("--record-replace"), "{text}");
         flags.record_replace = true;
-        Recorder::start(&flags, &world).unwrap().end();
+        Recorder::start(&flags, &world, false).unwrap().end();
         assert_eq!(tail(&std::fs::read(&path).unwrap()), Tail::Whole);
     }
 
@@ -312,7 +317,7 @@ mod tests {
         // What was asked for by name is not passed over: the zone refuses it.
         assert_eq!([0, 1, 2, 5].map(|n| day(&flags, n)), ["day.rec", "day.rec.4", "day.rec.4", "day.rec.5"]);
         flags.record = Some(dir.path().join(day(&flags, 1)));
-        Recorder::start(&flags, &world(10, 0)).unwrap().end();
+        Recorder::start(&flags, &world(10, 0), false).unwrap().end();
         let replacing =
             RecordFlags { record: Some(dir.path().join("day.rec")), record_replace: true, ..flags };
         assert_eq!([0, 1, 2].map(|n| day(&replacing, n)), ["day.rec", "day.rec.1", "day.rec.2"]);

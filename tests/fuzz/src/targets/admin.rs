@@ -3,7 +3,7 @@
 use super::pieces::{Pieces, push};
 use engine::DurableId;
 use server::admin::fuzzed;
-use server::zone::tokens::{TOKEN_BYTES, Token, Tokens};
+use server::zone::tokens::{Grant, TOKEN_BYTES, Token, TokenHash, Tokens};
 
 /// A rectangle reaches so far out of a zone at most, mm, and is at most twice as wide.
 const REACH_MM: i64 = 10_000_000;
@@ -58,7 +58,8 @@ fn use_token(tokens: &mut Tokens, kind: u8, who: u8, bytes: &[u8]) {
         4 => {
             let fresh = fresh(tokens.n_tokens());
             if tokens.player(&fresh).is_none() {
-                tokens.give(player, fresh, Some(&token));
+                let shown = Some(TokenHash::of(&token));
+                tokens.give(&Grant { player, fresh: TokenHash::of(&fresh), shown });
                 assert!(
                     tokens.player(&fresh).is_none_or(|known| known == player),
                     "a token of somebody else"

@@ -141,6 +141,10 @@ fn read_recording(mut bytes: &[u8]) -> bool {
                 let _sentence = header.refusal(1);
                 n_pieces += 1;
             }
+            Ok(Some(Piece::Start { bytes, .. })) => {
+                assert!(bytes.len() <= 255 * part.len(), "{} bytes of {}", bytes.len(), part.len());
+                n_pieces += 1;
+            }
             Ok(Some(Piece::End) | None) => {}
             Err(_) => return n_pieces > 0,
         }

@@ -33,7 +33,7 @@ impl Dump {
             match reader.handle_bytes(piece).map_err(|error| error.to_string())? {
                 Some(Piece::Header(found)) => header = Some(found),
                 Some(Piece::Ticks(more)) => ticks.extend(more),
-                Some(Piece::End) | None => {}
+                Some(Piece::Start { .. } | Piece::End) | None => {}
             }
             rest = behind;
         }
