@@ -4,7 +4,7 @@
 //! [`World::resume`] make a zone of them again. [`pack`] writes one value.
 //!
 //! Not here: what clients know, and what they are told. Whoever comes back begins with an empty view.
-//! Source: docs/decisions/0009-recovery-by-replay.md.
+//! Source: docs/storage.md "Checkpoints".
 
 mod pack;
 #[cfg(test)]
