@@ -1,6 +1,6 @@
 //! `arcanectl`: what a person asks of a realm and of its source. One module per subcommand.
 //!
-//! [`bots`] plays, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again. Every command knows `--json`; exit codes are [`Exit`].
+//! [`bots`] plays, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again, [`wal`] reads a zone's log. Every command knows `--json`; exit codes are [`Exit`].
 #![forbid(unsafe_code)]
 
 mod bots;
@@ -8,6 +8,7 @@ mod hist;
 mod proto;
 mod replay;
 mod top;
+mod wal;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Command {
     Replay(replay::Args),
     /// How a zone is doing, in a terminal.
     Top(top::Args),
+    /// The log of a zone, and its checkpoints: what is in them, and whether all of it is good.
+    Wal(wal::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Proto(args) => proto::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Top(args) => top::run(&args),
+        Command::Wal(args) => wal::run(&args),
     };
     let exit = outcome.unwrap_or_else(|error| {
         eprintln!("arcanectl: {error:#}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use engine::{Checkpoint, World};
+use engine::{Checkpoint, World, durable};
 use storage::checkpoint::{self, Head};
 use storage::{Disk, Lsn};
 
@@ -166,32 +166,11 @@ impl Work {
     }
 
     fn write(&self, copy: &Copy, raw: &mut Vec<u8>) -> std::io::Result<()> {
-        encode(&copy.zone, &copy.grants, raw);
+        durable::join(&copy.zone, raw, |out| notes::write(out, &copy.grants));
         checkpoint::write(&*self.disk, &Head { lsn: copy.lsn, tick: copy.zone.header.now }, raw)?;
         self.shared.newest.store(copy.lsn.0, Ordering::Release);
         let oldest = checkpoint::oldest(&*self.disk)?.unwrap_or_default();
         self.shared.oldest.store(oldest.0, Ordering::Release);
         Ok(())
     }
-}
-
-/// What a checkpoint says: the length of the zone's bytes, the zone, and who may come back.
-fn encode(zone: &Checkpoint, grants: &[Grant], out: &mut Vec<u8>) {
-    out.clear();
-    out.extend_from_slice(&[0; 8]);
-    zone.write(out);
-    let n = out.len() as u64 - 8;
-    out[..8].copy_from_slice(&n.to_le_bytes());
-    notes::write(out, grants);
-}
-
-/// Takes apart what a checkpoint says.
-///
-/// # Errors
-/// When it makes no sense.
-pub fn decode(raw: &[u8]) -> anyhow::Result<(Checkpoint, Vec<Grant>)> {
-    let (n, rest) = raw.split_first_chunk::<8>().context("it ends inside its first number")?;
-    let n = usize::try_from(u64::from_le_bytes(*n))?;
-    let (zone, rest) = rest.split_at_checked(n).context("it ends inside the zone")?;
-    Ok((Checkpoint::read(zone)?, notes::read(rest)?))
 }

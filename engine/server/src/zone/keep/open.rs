@@ -8,13 +8,13 @@ use anyhow::{Context, bail};
 use engine::durable::Recovery;
 use engine::durable::record::{self, OPEN, TICK};
 use engine::replay::{HEADER_BYTES, Header};
-use engine::{Content, Input, World, ZoneConfig};
+use engine::{Content, Input, World, ZoneConfig, durable};
 use storage::wal::{
     Batch, Commit, CommitError, Log, OpenError, Options, Record, Scan, ScanError, Watcher, Writer,
 };
 use storage::{Directory, Disk, Lsn, checkpoint};
 
-use super::checkpoints::{self, Checkpoints, Safe};
+use super::checkpoints::{Checkpoints, Safe};
 use super::{BUILD, Keeper, notes};
 use crate::zone::files;
 use crate::zone::tokens::{Grant, Tokens};
@@ -138,7 +138,8 @@ fn recover(disk: &dyn Disk, scan: &Scan, content: Content) -> anyhow::Result<Opt
     }
     let mut back = match newest.found {
         Some((head, raw)) => {
-            let (copy, grants) = checkpoints::decode(&raw).context("the checkpoint makes no sense")?;
+            let (copy, grants) = durable::split(&raw)?;
+            let grants = notes::read(grants).context("the tokens of the checkpoint make no sense")?;
             let recovery = Recovery::from_checkpoint(copy, content.clone())?;
             let mut tokens = Tokens::default();
             grants.iter().for_each(|grant| tokens.give(grant));
