@@ -18,7 +18,7 @@ pub(crate) struct Logged {
     pub(crate) checkpoint: Vec<u8>,
     n_raw: usize,
     /// Inputs of each tick since.
-    ticks: Vec<Vec<u8>>,
+    pub(crate) ticks: Vec<Vec<u8>>,
     hash: u64,
     pool: rayon::ThreadPool,
 }
