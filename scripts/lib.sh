@@ -88,6 +88,16 @@ need_iproute() {
     command -v ip >/dev/null || die "ip is missing: run \`sudo apt-get install iproute2\`"
 }
 
+# Shows which thread calls what.
+need_strace() {
+    command -v strace >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "strace is missing: installing it"
+        apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends strace >&2 || true
+    fi
+    command -v strace >/dev/null || die "strace is missing: run \`sudo apt-get install strace\`"
+}
+
 # Prometheus' own judge of metrics, out of Debian's package and without the service that the package would start.
 need_promtool() {
     local tools

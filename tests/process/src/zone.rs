@@ -237,6 +237,12 @@ impl Zone {
         self.process.ended().is_none()
     }
 
+    /// The process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Memory that it has in use.
     ///
     /// # Panics

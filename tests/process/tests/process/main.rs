@@ -8,6 +8,7 @@ mod config;
 mod drain;
 mod hist;
 mod hostile;
+mod kept;
 mod lan;
 mod life;
 mod metrics;
