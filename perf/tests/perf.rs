@@ -193,6 +193,26 @@ fn an_overloaded_zone_climbs_the_ladder_comes_down_again_and_is_lived_again_bit_
 }
 
 #[test]
+fn commits_and_replay_are_measured_beside_sqlite() {
+    let figures = figures("wal --players 50 --ticks 60 --commits 20 --repeat 1 --json");
+    // A debug build on a busy disk: units and orders of magnitude.
+    check(
+        &figures,
+        &[
+            ("commit_cpu_us", 5.0, 20_000.0),
+            ("sqlite_commit_cpu_us", 100.0, 200_000.0),
+            ("ratio_to_sqlite", 1.0, 1_000.0),
+            ("real_bytes", 200.0, 100_000.0),
+            ("checkpoint_copy_us", 0.5, 20_000.0),
+            ("resume_ms", 0.01, 5_000.0),
+            ("replay_ms_per_1000_ticks", 0.5, 60_000.0),
+        ],
+    );
+    let (p50, p99) = (&figures["commit_us"]["p50"], &figures["commit_us"]["p99"]);
+    assert!(p50.as_f64() > Some(0.0) && p99.as_f64() >= p50.as_f64(), "{figures}");
+}
+
+#[test]
 fn the_machine_is_calibrated() {
     let _cores = cores();
     let figures = figures("calibrate --rounds 3 --json");
