@@ -45,7 +45,11 @@ struct Report {
     repeat: u16,
     #[serde(flatten)]
     commits: Commits,
-    /// A copy of the zone between two ticks, on the thread of the tick.
+    /// The record of a tick, on the thread of the tick.
+    record_us_per_tick: f64,
+    /// The sum of the state, once in 64 ticks, likewise.
+    state_hash_us: f64,
+    /// A copy of the zone between two ticks, likewise.
     checkpoint_copy_us: f64,
     /// From the copy to packed bytes, on another thread.
     checkpoint_write_ms: f64,
@@ -80,6 +84,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         ticks: args.ticks,
         repeat: args.repeat,
         commits,
+        record_us_per_tick: logged.encode_ns as f64 / 1e3 / f64::from(args.ticks),
+        state_hash_us: logged.hash_ns as f64 / 1e3,
         checkpoint_copy_us: of(|replay| replay.copy_ns as f64).value / 1e3,
         checkpoint_write_ms: of(|replay| replay.write_ns as f64).value / 1e6,
         checkpoint_bytes: logged.checkpoint.len(),
@@ -112,6 +118,8 @@ fn print(report: &Report) {
     line("the same by SQLite", report.commits.sqlite_commit_cpu_us, sqlite_commit_us);
     println!("  SQLite's CPU over ours          {:>8.1}", report.commits.ratio_to_sqlite);
     line("commit of a zone's tick", report.commits.real_commit_cpu_us, real_commit_us);
+    println!("  record of a zone's tick          {:>8.0} us", report.record_us_per_tick);
+    println!("  sum of its state                {:>8.0} us, once in 64 ticks", report.state_hash_us);
     println!("  copy of the zone between ticks  {:>8.0} us", report.checkpoint_copy_us);
     println!("  packed checkpoint               {:>8.1} ms", report.checkpoint_write_ms);
     println!("                                  {:>8.1} KiB", report.checkpoint_bytes as f64 / 1024.0);

@@ -20,6 +20,10 @@ pub(crate) struct Logged {
     /// Inputs of each tick since.
     pub(crate) ticks: Vec<Vec<u8>>,
     hash: u64,
+    /// CPU of the tick's own thread for records, over all ticks.
+    pub(crate) encode_ns: u64,
+    /// CPU of summing up the state once.
+    pub(crate) hash_ns: u64,
     pool: rayon::ThreadPool,
 }
 
@@ -37,25 +41,29 @@ impl Logged {
         let pool =
             rayon::ThreadPoolBuilder::new().num_threads(1).build().context("the pool does not start")?;
         let knobs = Knobs { scenario: SCENARIO, n_players, n_decoding: 0, loss: Loss::Random };
-        let (drive, raw, ticks) = pool.install(|| {
+        let (drive, raw, ticks, encode_ns) = pool.install(|| {
             let mut drive = Drive::new(&knobs);
             drive.run(WARM_UP_TICKS);
             let mut raw = Vec::new();
             Checkpoint::of(&drive.world, "perf").write(&mut raw);
-            let mut ticks = Vec::new();
+            let (mut ticks, mut encode_ns, mut kept) = (Vec::new(), 0, Vec::new());
             for _ in 0..n_ticks {
                 drive.step(|world, inputs| {
                     tick(world, inputs);
-                    let mut kept = Vec::new();
+                    kept.clear();
+                    let clock = Lap::begin();
                     write_lived(&mut kept, inputs);
-                    ticks.push(kept);
+                    encode_ns += clock.ns();
+                    ticks.push(kept.clone());
                 });
             }
-            (drive, raw, ticks)
+            (drive, raw, ticks, encode_ns)
         });
         let (checkpoint, n_raw) = (lz4_flex::block::compress(&raw), raw.len());
+        let clock = Lap::begin();
         let hash = lived_hash(&drive.world);
-        Ok(Self { world: drive.world, checkpoint, n_raw, ticks, hash, pool })
+        let hash_ns = clock.ns();
+        Ok(Self { world: drive.world, checkpoint, n_raw, ticks, hash, encode_ns, hash_ns, pool })
     }
 
     /// Bytes of the log.
