@@ -264,12 +264,14 @@ impl World {
         if let Some(refusal) = header.refusal(content.hash) {
             return Err(CheckpointError::Build(refusal));
         }
-        let mut world = Self::bare(&header.config, content, header.now);
-        let n_rows = world.columns.n_rows();
-        let does_fit = rows.are_even() && rows.id.len() == n_rows && minds.len() == world.minds.len();
-        if !does_fit {
+        // Before anything is made: a few bytes must not ask for the largest zone.
+        let n_of = |n: u32| (n as usize).next_multiple_of(BLOCK);
+        let (n_players, n_minds) = (n_of(header.config.players_max), n_of(header.config.creatures));
+        let n_rows = n_players + n_minds;
+        if !rows.are_even() || rows.id.len() != n_rows || minds.len() != n_minds {
             return Err(Malformed::Bounds("the number of rows").into());
         }
+        let mut world = Self::bare(&header.config, content, header.now);
         let (row, generation, line) = handles;
         let handles = Handles::from_parts(row, generation, line, n_rows);
         world.handles = handles.ok_or(Malformed::Bounds("the table of handles"))?;

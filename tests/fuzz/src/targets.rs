@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod client;
 pub mod files;
+pub mod kept;
 pub mod pieces;
 pub mod transport;
 pub mod wire;
@@ -23,6 +24,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("tape", Body { run: files::tape, seeds: files::tape_seeds }),
     ("replay", Body { run: files::replay, seeds: files::replay_seeds }),
     ("hist", Body { run: files::hist, seeds: files::hist_seeds }),
+    ("log", Body { run: kept::log, seeds: kept::log_seeds }),
+    ("checkpoint", Body { run: kept::checkpoint, seeds: kept::checkpoint_seeds }),
     ("ws-frame", Body { run: transport::ws_frame, seeds: transport::ws_frame_seeds }),
     ("ws-upgrade", Body { run: transport::ws_upgrade, seeds: transport::ws_upgrade_seeds }),
     ("ws-client", Body { run: transport::ws_client, seeds: transport::ws_client_seeds }),

@@ -15,9 +15,9 @@ static ALLOCATOR: Counting = Counting;
 
 /// Bent inputs per target in every test run.
 const BENT: u64 = 50_000;
-/// Those whose inputs begin handshakes get fewer.
+/// Those whose inputs begin handshakes or zones get fewer.
 const BENT_SLOW: u64 = 4_000;
-const SLOW: [&str; 1] = ["quic-packet"];
+const SLOW: [&str; 2] = ["quic-packet", "checkpoint"];
 /// Of bent inputs so many must get past the header, in percent.
 const PAST_PERCENT: u64 = 20;
 /// Bytes of all kept inputs together.
@@ -92,6 +92,8 @@ replayed! {
     tapes_bent_and_kept_do_no_harm: "tape",
     recordings_bent_and_kept_do_no_harm: "replay",
     logs_bent_and_kept_do_no_harm: "hist",
+    logs_of_zones_bent_and_kept_do_no_harm: "log",
+    checkpoints_bent_and_kept_do_no_harm: "checkpoint",
     websocket_frames_bent_and_kept_do_no_harm: "ws-frame",
     websocket_requests_bent_and_kept_do_no_harm: "ws-upgrade",
     websocket_answers_bent_and_kept_do_no_harm: "ws-client",

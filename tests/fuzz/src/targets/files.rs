@@ -43,7 +43,7 @@ pub fn tape(bytes: &[u8]) -> bool {
 }
 
 /// Makes the last four bytes the sum of all before them.
-fn seal(bytes: &mut [u8]) {
+pub(super) fn seal(bytes: &mut [u8]) {
     if let Some((body, last)) = bytes.split_last_chunk_mut::<4>() {
         *last = crc32fast::hash(body).to_le_bytes();
     }
@@ -202,7 +202,7 @@ fn good_recording() -> &'static [u8] {
     })
 }
 
-fn some_inputs(now: u32) -> Vec<Input> {
+pub(super) fn some_inputs(now: u32) -> Vec<Input> {
     let player = |low| DurableId { low, high: 3 };
     match now {
         1 => vec![

@@ -8,12 +8,17 @@ use std::collections::BTreeSet;
 
 const TARGETS: &str = "tests/fuzz/targets.toml";
 /// Where bytes come in: from sockets, from requests, and in files that people give one another.
-const ROOMS: [&str; 6] = [
+const ROOMS: [&str; 11] = [
     "netproto/src/",
     "netproto/transport/src/",
     "clients/core/src/",
     "engine/src/replay/",
+    "engine/src/checkpoint/",
+    "engine/src/durable/",
     "engine/server/src/admin/",
+    "engine/server/src/zone/keep/",
+    "storage/src/wal/",
+    "storage/src/checkpoint.rs",
     "jobs/src/dump.rs",
 ];
 /// Opened for the targets: what they call is listed, not they.
