@@ -8,16 +8,18 @@
 //!   no more.
 //! - A panic: `PLANTED_PANIC` names a file. Once it is there it says where, and is removed: `step 3b.` at the end of that
 //!   stage, `client 5` while the player with that low half of an id is served, `bytes` when the next record of a peer is
-//!   read, `window` when a measuring window is asked for.
+//!   read, `window` when a measuring window is asked for. The file with `relive 7` stays: living tick 7 of a log again
+//!   panics, unless it is lived without what went in.
 //!
 //! Source: docs/OPERATIONS.md "Histograms", "Load shedding".
 
+use engine::durable::TickRecord;
 use engine::{Stage, World};
 use transport::Event;
 
 #[cfg(not(feature = "planted"))]
 mod nothing {
-    use super::{Event, Stage, World};
+    use super::{Event, Stage, TickRecord, World};
 
     /// Nothing.
     #[inline(always)]
@@ -34,6 +36,10 @@ mod nothing {
     /// Nothing.
     #[inline(always)]
     pub(crate) fn end_at_window() {}
+
+    /// Nothing.
+    #[inline(always)]
+    pub(crate) fn relive(_tick: &TickRecord<'_>) {}
 
     /// What was asked for.
     #[inline(always)]
@@ -58,11 +64,11 @@ mod nothing {
 }
 
 #[cfg(not(feature = "planted"))]
-pub(crate) use nothing::{Burden, break_client, end_at_window, receive_bytes, stall, trip};
+pub(crate) use nothing::{Burden, break_client, end_at_window, receive_bytes, relive, stall, trip};
 
 #[cfg(feature = "planted")]
 mod something {
-    use super::{Event, Stage, World};
+    use super::{Event, Stage, TickRecord, World};
     use engine::DurableId;
     use std::ffi::OsString;
     use std::sync::OnceLock;
@@ -144,6 +150,17 @@ mod something {
         }
     }
 
+    /// Panics when this tick is lived again with what went in.
+    ///
+    /// # Panics
+    /// As it says.
+    pub(crate) fn relive(tick: &TickRecord<'_>) {
+        let file = std::env::var_os("PLANTED_PANIC");
+        let said = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+        let is_meant = said.trim() == format!("relive {}", tick.tick) && !tick.inputs.is_empty();
+        assert!(!is_meant, "planted in living tick {} again", tick.tick);
+    }
+
     /// How large the receive buffer of the UDP socket shall be.
     ///
     /// # Panics
@@ -186,4 +203,4 @@ mod something {
 }
 
 #[cfg(feature = "planted")]
-pub(crate) use something::{Burden, break_client, end_at_window, receive_bytes, stall, trip};
+pub(crate) use something::{Burden, break_client, end_at_window, receive_bytes, relive, stall, trip};

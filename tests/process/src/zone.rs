@@ -124,10 +124,23 @@ impl Zone {
     /// # Panics
     /// If that is not up in time; its log is shown.
     pub fn kill_and_restart(&mut self, flags: &[&str]) {
+        self.restart(command(self.dir.path()), flags);
+    }
+
+    /// The same with a zone of the build that panics where the file says.
+    ///
+    /// # Panics
+    /// As [`Zone::kill_and_restart`].
+    pub fn restart_panicking(&mut self, file: &Path) {
+        let mut command = command_of(running::command(binary::planted()), self.dir.path());
+        command.env("PLANTED_PANIC", file);
+        self.restart(command, &[]);
+    }
+
+    fn restart(&mut self, mut command: Command, flags: &[&str]) {
         self.process.kill();
         let ready_file = self.dir.path().join("ready.json");
         fs::remove_file(&ready_file).expect("the zone that was up has left it");
-        let mut command = command(self.dir.path());
         command.args(["--listen", &self.listen.to_string()]);
         let (process, ready) = launch(&self.dir, &mut command, flags);
         assert_eq!(self.pin, pin_of(&ready), "the key outlives the process");

@@ -127,6 +127,43 @@ fn a_drained_zone_goes_on_where_it_ended_and_one_that_keeps_nothing_begins_anew(
     assert!(zone.wait_number("/tick", 1) < tick && zone.status()["log"].is_null());
 }
 
+#[test]
+fn a_tick_that_panics_when_it_is_lived_again_is_lived_without_what_went_in() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let planted = dir.path().join("planted");
+    let mut zone = Zone::start_panicking(&planted, &[]);
+    let mut players = Travellers::thin([zone.target(Link::Quic), zone.target(Link::WebSocket)]);
+    players.enter();
+    // In stage 5 the record of the tick has left for the log; and in that tick something must go in.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(500));
+            fs::write(&planted, "step 5.").unwrap();
+        });
+        players.play(Duration::from_secs(1));
+    });
+    wait_for("the end of the zone", END_MAX, || (!zone.is_running()).then_some(()));
+    let log = zone.log();
+    let line = log.lines().find(|line| line.contains("a tick panicked")).expect("it says so");
+    let tick = line.split("tick=").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    fs::write(&planted, format!("relive {tick}")).unwrap();
+    let again = Instant::now();
+    zone.restart_panicking(&planted);
+    assert!(zone.log().contains(&format!("tick {tick} was lived without what went in")), "{}", zone.log());
+    players.wait("both play again", |diaries| {
+        diaries.iter().all(|diary| diary.ready.last().is_some_and(|at| *at > again))
+    });
+    for diary in players.diaries() {
+        assert!(
+            diary.welcomes.last().is_some_and(|last| last.resumed && last.entity == diary.welcomes[0].entity)
+        );
+    }
+    // Nothing was promised before a checkpoint said what the world is, so the next zone need not doubt.
+    assert!(zone.number("/log/checkpoint_lsn") > 0, "{}", zone.status());
+    zone.kill_and_restart(&[]);
+    assert_eq!(zone.log().matches("not all that the log says").count(), 1, "{}", zone.log());
+}
+
 /// Starts a zone that must refuse; gives its exit code and what it said.
 fn refused(zone: &Zone, flags: &[&str]) -> (Option<i32>, String) {
     let mut command = zone::command(zone.data_dir().parent().expect("it lies in the test's directory"));

@@ -74,6 +74,8 @@ struct Line {
     granted: Vec<Grant>,
     hash_before: Option<u64>,
     next_checkpoint: u32,
+    /// The world is not what the log leads to: nothing is promised before a checkpoint says what it is.
+    is_doubted: bool,
     notes: Vec<u8>,
 }
 
@@ -91,8 +93,14 @@ pub enum KeepError {
 }
 
 impl Keeper {
-    /// On a log that is open; its first record says which world goes on in it.
-    fn on(writer: Writer<()>, checkpoints: Checkpoints, world: &World) -> Result<Self, KeepError> {
+    /// On a log that is open; its first record says which world goes on in it. One that is doubted is not what the log
+    /// leads to: it is copied at once.
+    fn on(
+        writer: Writer<()>,
+        checkpoints: Checkpoints,
+        world: &World,
+        is_doubted: bool,
+    ) -> Result<Self, KeepError> {
         let mut line = Line {
             writer,
             checkpoints,
@@ -101,7 +109,8 @@ impl Keeper {
             granted: Vec::new(),
             hash_before: None,
             // Soon: the ticks that were lived again need not be once more.
-            next_checkpoint: world.now() + world.config().ticks_per_second,
+            next_checkpoint: world.now() + if is_doubted { 0 } else { world.config().ticks_per_second },
+            is_doubted,
             notes: Vec::new(),
         };
         line.record(OPEN, world.now(), |out| out.extend_from_slice(&Header::of(world, 1, BUILD).encode()))?;
@@ -160,7 +169,8 @@ impl Keeper {
     pub fn poll_fact(&mut self) -> Option<(u32, Fact)> {
         let line = self.0.as_mut()?;
         let (lsn, ..) = line.held.front()?;
-        if *lsn > line.writer.durable() {
+        line.is_doubted &= line.checkpoints.newest() == Lsn(0);
+        if line.is_doubted || *lsn > line.writer.durable() {
             return None;
         }
         line.held.pop_front().map(|(_, tick, fact)| (tick, fact))

@@ -1,14 +1,17 @@
 //! The way back: the newest checkpoint, and every logged tick behind it lived again.
 
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
-use engine::durable::Recovery;
+use anyhow::{Context, bail, ensure};
 use engine::durable::record::{self, OPEN, TICK};
+use engine::durable::{Recovery, TickRecord};
 use engine::replay::{HEADER_BYTES, Header};
 use engine::{Content, Input, World, ZoneConfig, durable};
+use storage::checkpoint::Newest;
 use storage::wal::{
     Batch, Commit, CommitError, Log, OpenError, Options, Record, Scan, ScanError, Watcher, Writer,
 };
@@ -16,6 +19,7 @@ use storage::{Directory, Disk, Lsn, checkpoint};
 
 use super::checkpoints::{Checkpoints, Safe};
 use super::{BUILD, Keeper, notes};
+use crate::planted;
 use crate::zone::files;
 use crate::zone::tokens::{Grant, Tokens};
 
@@ -60,13 +64,14 @@ pub fn open(data_dir: &Path, config: &ZoneConfig, content: Content, behind: u32)
     let disk: Arc<dyn Disk> = Arc::new(Directory::at(&dir));
     let begun = Instant::now();
     let (log, scan) = open_log(&disk, &dir)?;
-    let back = recover(&*disk, &scan, content.clone())
+    let back = recover(&*disk, &scan, &content)
         .with_context(|| format!("cannot go on with the world in {}", dir.display()))?;
     let is_new = back.is_none();
+    let is_doubted = back.as_ref().is_some_and(|back| back.doubt.is_some());
     let (world, mut tokens) = match back {
-        Some(Back { recovery, tokens, from, error }) => {
-            if let Some(error) = error {
-                tracing::error!(%error, "the log and this build disagree: what came behind is lost");
+        Some(Back { recovery, tokens, from, doubt }) => {
+            if let Some(doubt) = doubt {
+                tracing::error!(doubt, "the world is not all that the log says: what came behind is lost");
             }
             let (ticks, compared) = (recovery.n_ticks, recovery.n_compared);
             let took_ms = begun.elapsed().as_millis() as u64;
@@ -79,7 +84,7 @@ pub fn open(data_dir: &Path, config: &ZoneConfig, content: Content, behind: u32)
     let checkpoints = Checkpoints::start(disk, log.durable())?;
     let writer =
         Writer::start(log, Watch(checkpoints.safe())).context("cannot start the thread of the log")?;
-    let keeper = Keeper::on(writer, checkpoints, &world)?;
+    let keeper = Keeper::on(writer, checkpoints, &world, is_doubted)?;
     tokens.retain(|player| world.entity_of(player).is_some());
     // Nobody is connected: bodies wait for their players from now on.
     let inputs = world.present().into_iter().map(|player| Input::Detach { player }).collect();
@@ -125,53 +130,116 @@ struct Back {
     tokens: Tokens,
     /// The record that living it again began behind.
     from: Lsn,
-    /// Where living it again went another way.
-    error: Option<anyhow::Error>,
+    /// It is not what the log says: a tick was lived without what went in, or living it again went another way.
+    doubt: Option<String>,
 }
 
-/// Nothing if the log is new.
-fn recover(disk: &dyn Disk, scan: &Scan, content: Content) -> anyhow::Result<Option<Back>> {
+/// Ticks whose inputs are set aside at most: more of them are not the inputs' fault.
+const ASIDE_MAX: usize = 3;
+
+/// Nothing if the log is new. A tick that panics, and so for the second time at least, is lived without what went in.
+fn recover(disk: &dyn Disk, scan: &Scan, content: &Content) -> anyhow::Result<Option<Back>> {
     let Some(last) = scan.next().0.checked_sub(1).map(Lsn) else { return Ok(None) };
     let newest = checkpoint::newest(disk, Some(last)).context("cannot read the checkpoints")?;
     for (name, error) in &newest.passed_over {
         tracing::error!(name, error, "a checkpoint is passed over for the one before");
     }
-    let mut back = match newest.found {
+    let mut aside = BTreeSet::new();
+    loop {
+        let mut back = begin(&newest, scan, content)?;
+        let from = back.as_ref().map_or(Lsn(1), |back| back.from.next());
+        match scan.each(disk, from, |record| handle_record(&mut back, record, content, &aside)) {
+            Ok(()) => return Ok(back),
+            Err(Stop::Error(error)) => return Err(error),
+            Err(Stop::Panicked(tick)) => {
+                ensure!(
+                    aside.len() < ASIDE_MAX && aside.insert(tick),
+                    "living tick {tick} again panics, also without what went in: move the directory away to begin a \
+                     new world, and keep it for whoever looks for the reason"
+                );
+                tracing::error!(tick, "living a tick again panicked: it is lived without what went in");
+            }
+        }
+    }
+}
+
+/// Where living the log again begins: at the newest checkpoint, or, with nothing, at its first record.
+fn begin(newest: &Newest, scan: &Scan, content: &Content) -> anyhow::Result<Option<Back>> {
+    match &newest.found {
         Some((head, raw)) => {
-            let (copy, grants) = durable::split(&raw)?;
+            let (copy, grants) = durable::split(raw)?;
             let grants = notes::read(grants).context("the tokens of the checkpoint make no sense")?;
             let recovery = Recovery::from_checkpoint(copy, content.clone())?;
             let mut tokens = Tokens::default();
             grants.iter().for_each(|grant| tokens.give(grant));
-            Some(Back { recovery, tokens, from: head.lsn, error: None })
+            Ok(Some(Back { recovery, tokens, from: head.lsn, doubt: None }))
         }
-        None if scan.first().is_none_or(|first| first == Lsn(1)) => None,
+        None if scan.first().is_none_or(|first| first == Lsn(1)) => Ok(None),
         None => bail!("no checkpoint is valid, and the log does not go back to the beginning"),
-    };
-    let from = back.as_ref().map_or(Lsn(1), |back| back.from.next());
-    scan.each(disk, from, |record| handle_record(&mut back, record, &content))?;
-    Ok(back)
+    }
 }
 
-fn handle_record(back: &mut Option<Back>, record: &Record<'_>, content: &Content) -> anyhow::Result<()> {
-    if record.kind == OPEN {
-        let bytes = record.payload.first_chunk::<HEADER_BYTES>().context("an opening record is too short")?;
-        let header = Header::decode(bytes)?;
-        match back {
-            Some(back) => back.recovery.handle_open(&header, content)?,
-            None => {
-                let recovery = Recovery::from_header(&header, content.clone())?;
-                *back = Some(Back { recovery, tokens: Tokens::default(), from: Lsn(0), error: None });
-            }
-        }
-        return Ok(());
+/// Why living a log again stops.
+enum Stop {
+    Error(anyhow::Error),
+    /// This tick panicked: what is left of the zone cannot be trusted.
+    Panicked(u32),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
     }
-    let Some(back) = back.as_mut().filter(|_| record.kind == TICK) else { return Ok(()) };
-    let tick = record::read(record.tick, record.payload)?;
+}
+
+fn handle_record(
+    back: &mut Option<Back>,
+    found: &Record<'_>,
+    content: &Content,
+    aside: &BTreeSet<u32>,
+) -> Result<(), Stop> {
+    match found.kind {
+        OPEN => handle_open(back, found.payload, content).map_err(Stop::Error),
+        TICK => match back {
+            Some(back) => handle_tick(back, record::read(found.tick, found.payload)?, aside),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn handle_open(back: &mut Option<Back>, payload: &[u8], content: &Content) -> anyhow::Result<()> {
+    let bytes = payload.first_chunk::<HEADER_BYTES>().context("an opening record is too short")?;
+    let header = Header::decode(bytes)?;
+    match back {
+        Some(back) => back.recovery.handle_open(&header, content)?,
+        None => {
+            let recovery = Recovery::from_header(&header, content.clone())?;
+            *back = Some(Back { recovery, tokens: Tokens::default(), from: Lsn(0), doubt: None });
+        }
+    }
+    Ok(())
+}
+
+fn handle_tick(back: &mut Back, mut tick: TickRecord<'_>, aside: &BTreeSet<u32>) -> Result<(), Stop> {
     let grants: Vec<Grant> = if tick.notes.is_empty() { Vec::new() } else { notes::read(tick.notes)? };
     grants.iter().for_each(|grant| back.tokens.give(grant));
-    if back.error.is_none() {
-        back.error = back.recovery.handle_tick(&tick).err().map(Into::into);
+    let number = tick.tick;
+    if aside.contains(&number) {
+        tick.inputs.clear();
+        back.doubt = Some(format!("tick {number} was lived without what went in"));
+    } else if back.doubt.is_some() {
+        // What follows was lived from another state.
+        return Ok(());
+    }
+    let lived = catch_unwind(AssertUnwindSafe(|| {
+        planted::relive(&tick);
+        back.recovery.handle_tick(&tick)
+    }));
+    match lived {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => back.doubt = Some(error.to_string()),
+        Err(_) => return Err(Stop::Panicked(number)),
     }
     Ok(())
 }
