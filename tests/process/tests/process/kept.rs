@@ -205,6 +205,9 @@ fn a_damaged_log_is_named_and_left_as_it_is() {
 
 #[test]
 fn no_thread_of_the_tick_calls_anything_that_waits_for_a_disk() {
+    if !may_trace() {
+        return;
+    }
     let zone = Zone::start_with(&["--histograms", "memory"]);
     let mut players = Travellers::thin([zone.target(Link::Quic), zone.target(Link::WebSocket)]);
     players.enter();
@@ -236,6 +239,16 @@ fn no_thread_of_the_tick_calls_anything_that_waits_for_a_disk() {
     assert!(others.is_empty(), "these wait for a disk: {others:?}\n{text}");
 }
 
+/// Whether one process may look into another one here: some containers forbid it.
+fn may_trace() -> bool {
+    let status = running::command("strace").args(["-o", "/dev/null", "true"]).status();
+    let may = status.expect("scripts/test installs strace").success();
+    if !may {
+        eprintln!("strace may not trace here: what the log does when the disk fails is not tested");
+    }
+    may
+}
+
 /// Lets system calls of the log's thread fail or wait, as strace(1) has it: `fdatasync:error=EIO:when=1`.
 fn inject(zone: &Zone, what: &str) -> running::Running {
     let tid = threads(zone.pid()).into_iter().find(|(_, name)| name == "log").expect("a log has a thread").0;
@@ -254,6 +267,9 @@ fn inject(zone: &Zone, what: &str) -> running::Running {
 
 #[test]
 fn a_disk_that_does_not_answer_for_two_seconds_holds_back_promises_and_no_snapshot() {
+    if !may_trace() {
+        return;
+    }
     let zone = Zone::start();
     let mut players = Travellers::thin([zone.target(Link::Quic), zone.target(Link::WebSocket)]);
     players.enter();
@@ -284,6 +300,9 @@ fn a_disk_that_does_not_answer_for_two_seconds_holds_back_promises_and_no_snapsh
 
 #[test]
 fn a_sync_that_fails_once_goes_to_another_file_and_nothing_is_lost() {
+    if !may_trace() {
+        return;
+    }
     let mut zone = Zone::start();
     let mut players = Travellers::thin([zone.target(Link::Quic)]);
     players.enter();
@@ -303,6 +322,9 @@ fn a_sync_that_fails_once_goes_to_another_file_and_nothing_is_lost() {
 
 #[test]
 fn a_log_that_takes_nothing_ends_the_zone_and_the_next_one_goes_on() {
+    if !may_trace() {
+        return;
+    }
     let mut zone = Zone::start();
     let mut players = Travellers::thin([zone.target(Link::Quic), zone.target(Link::WebSocket)]);
     players.enter();
