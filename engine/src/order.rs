@@ -171,13 +171,7 @@ fn swap(world: &mut World, a: usize, b: usize) {
 /// - Cost: about 100 words for each player, 30 for a creature.
 #[must_use]
 pub fn state_hash(world: &World) -> u64 {
-    let mut digest = Digest::default();
-    digest.add(u64::from(world.now));
-    for row in world.handles.rows() {
-        digest.add(digest::of_row(world, row.at()).into());
-    }
-    digest.add(digest::of_pending(world, true));
-    digest.long()
+    hash_of(world, digest::of_row)
 }
 
 /// As [`state_hash`], without what clients were told: the same for a zone that was lived again with nobody listening.
@@ -185,10 +179,14 @@ pub fn state_hash(world: &World) -> u64 {
 /// - Cost: as [`state_hash`].
 #[must_use]
 pub fn lived_hash(world: &World) -> u64 {
+    hash_of(world, digest::of_lived)
+}
+
+fn hash_of(world: &World, row_digest: fn(&World, usize) -> u32) -> u64 {
     let mut digest = Digest::default();
     digest.add(u64::from(world.now));
     for row in world.handles.rows() {
-        digest.add(digest::of_lived(world, row.at()).into());
+        digest.add(row_digest(world, row.at()).into());
     }
     digest.add(digest::of_pending(world, true));
     digest.long()

@@ -173,21 +173,23 @@ fn wrapped_recording(bytes: &[u8]) -> Vec<u8> {
     file
 }
 
+/// A zone that costs little to make.
+pub(super) const SMALL: ZoneConfig = ZoneConfig {
+    seed: 77,
+    side_mm: 128_000,
+    ticks_per_second: 20,
+    players_max: 4,
+    creatures: 6,
+    spawn_radius_mm: 15_000,
+    den_radius_mm: 30_000,
+    sending: engine::Sending::News,
+};
+
 /// Two players and a few creatures, for half a second.
 fn good_recording() -> &'static [u8] {
     static FILE: OnceLock<Vec<u8>> = OnceLock::new();
     FILE.get_or_init(|| {
-        let config = ZoneConfig {
-            seed: 77,
-            side_mm: 128_000,
-            ticks_per_second: 20,
-            players_max: 4,
-            creatures: 6,
-            spawn_radius_mm: 15_000,
-            den_radius_mm: 30_000,
-            sending: engine::Sending::News,
-        };
-        let mut world = World::new(&config, Content::standard(20));
+        let mut world = World::new(&SMALL, Content::standard(20));
         let (mut bytes, mut outcome) = (Vec::new(), Outcome::default());
         let mut writer = Writer::begin(&Header::of(&world, 5, "a seed"), &mut bytes);
         for now in 1..=10 {

@@ -2,12 +2,12 @@
 //!
 //! Checksums hide most of it from bent bytes, so each decoder also gets what lies behind its checksum.
 
-use super::files::{seal, some_inputs};
+use super::files::{SMALL, seal, some_inputs};
 use super::pieces::{Pieces, push};
 use engine::durable::{self, record};
 use engine::replay::Header;
 use engine::replay::header::HEADER_BYTES;
-use engine::{Checkpoint, Content, DurableId, World, ZoneConfig, tick};
+use engine::{Checkpoint, Content, DurableId, World, tick};
 use server::zone::keep::notes;
 use server::zone::tokens::{Grant, TOKEN_BYTES, TokenHash};
 use std::io;
@@ -125,17 +125,7 @@ fn read_zone(raw: &[u8]) -> bool {
 /// A zone of two players, as a file and as what it says.
 #[must_use]
 pub fn checkpoint_seeds() -> Vec<Vec<u8>> {
-    let config = ZoneConfig {
-        seed: 77,
-        side_mm: 64_000,
-        ticks_per_second: 20,
-        players_max: 4,
-        creatures: 6,
-        spawn_radius_mm: 15_000,
-        den_radius_mm: 30_000,
-        sending: engine::Sending::News,
-    };
-    let mut world = World::new(&config, Content::standard(20));
+    let mut world = World::new(&SMALL, Content::standard(20));
     (1..=8).for_each(|now| tick(&mut world, &some_inputs(now)));
     let mut raw = Vec::new();
     durable::join(&Checkpoint::of(&world, "a seed"), &mut raw, |out| notes::write(out, &[]));
