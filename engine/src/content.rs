@@ -4,9 +4,11 @@ use netproto::Kind;
 use serde::Deserialize;
 
 pub mod skills;
+pub mod things;
 
 pub(crate) use skills::RADIUS_STEP_MM;
 pub use skills::{Area, Power, Shot, Slam, TELEGRAPH_MS_MIN};
+pub use things::{GOLD, Loot, Things};
 
 /// All content of a zone at its fixed rate.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct Content {
     pub shares: Vec<(u32, Kind)>,
     /// The one class.
     pub class: Class,
+    /// What can be owned.
+    pub things: Things,
     /// Equal tables have equal hashes.
     pub hash: u64,
     /// Speeds that did not fit whole millimetres per tick, for the log.
@@ -203,14 +207,20 @@ impl Content {
     pub fn standard(ticks_per_second: u32) -> Self {
         let creatures = include_str!("../content/creatures.toml");
         let class = include_str!("../content/class.toml");
-        Self::parse(creatures, class, ticks_per_second).expect("the standard content is tested")
+        let things = include_str!("../content/things.toml");
+        Self::parse(creatures, class, things, ticks_per_second).expect("the standard content is tested")
     }
 
-    /// Reads both tables.
+    /// Reads all tables.
     ///
     /// # Errors
     /// [`ContentError`], which names the table and the field.
-    pub fn parse(creatures: &str, class: &str, ticks_per_second: u32) -> Result<Self, ContentError> {
+    pub fn parse(
+        creatures: &str,
+        class: &str,
+        things: &str,
+        ticks_per_second: u32,
+    ) -> Result<Self, ContentError> {
         let parse_error = |table| move |source| ContentError::Parse { table, source: Box::new(source) };
         let creature_file: CreatureFile = toml::from_str(creatures).map_err(parse_error(CREATURES))?;
         let class_file: ClassFile = toml::from_str(class).map_err(parse_error(CLASS))?;
@@ -219,12 +229,13 @@ impl Content {
             creatures: [Creature::default(); Kind::ALL.len()],
             shares: Vec::new(),
             class: rate.class(&class_file.class)?,
-            hash: hash(&[creatures, class]),
+            things: Things::parse(things)?,
+            hash: hash(&[creatures, class, things]),
             roundings: Vec::new(),
         };
         let mut sum = 0;
         for row in &creature_file.creature {
-            let kind = kind_named(&row.kind)?;
+            let kind = kind_named_in(CREATURES, &row.kind)?;
             sum += row.share;
             content.shares.push((sum, kind));
             content.creatures[kind as usize] = rate.creature(row)?;
@@ -328,10 +339,10 @@ fn check(
     if ok { Ok(()) } else { Err(ContentError::Range { table, field: field.to_owned(), value, expected }) }
 }
 
-fn kind_named(name: &str) -> Result<Kind, ContentError> {
+fn kind_named_in(table: &'static str, name: &str) -> Result<Kind, ContentError> {
     let known = Kind::ALL.into_iter().find(|kind| kind.name() == name && *kind != Kind::Player);
     known.ok_or_else(|| ContentError::Range {
-        table: CREATURES,
+        table,
         field: format!("kind {name:?}"),
         value: 0,
         expected: "a creature of the wire's Kind",
@@ -361,6 +372,7 @@ mod tests {
     fn a_wrong_table_is_refused_by_name() {
         let creatures = include_str!("../content/creatures.toml");
         let class = include_str!("../content/class.toml");
+        let things = include_str!("../content/things.toml");
         for (from, to, named) in [
             ("share = 45", "share = 46", "sum of share"),
             ("health = 40", "health = 0", "Deer health"),
@@ -371,7 +383,8 @@ mod tests {
             ("windup_ms = 800", "windup_ms = 399", "Boar slam.windup_ms is 399, expected 400"),
             ("radius_mm = 2496", "radius_mm = 9000", "Boar slam.radius_mm"),
         ] {
-            let error = Content::parse(&creatures.replacen(from, to, 1), class, 20).unwrap_err().to_string();
+            let error =
+                Content::parse(&creatures.replacen(from, to, 1), class, things, 20).unwrap_err().to_string();
             assert!(error.contains(named) && error.contains(CREATURES), "{error}");
         }
         for (from, to, named) in [
@@ -381,7 +394,8 @@ mod tests {
             ("speed_mm_per_s = 16000", "speed_mm_per_s = 21000", "shot.speed_mm_per_s"),
             ("range_mm = 20000", "range_mm = 60000", "shot.range_mm"),
         ] {
-            let error = Content::parse(creatures, &class.replacen(from, to, 1), 20).unwrap_err().to_string();
+            let error =
+                Content::parse(creatures, &class.replacen(from, to, 1), things, 20).unwrap_err().to_string();
             assert!(error.contains(named) && error.contains(CLASS), "{error}");
         }
     }

@@ -1,6 +1,7 @@
 //! The only way into a world, and the door behind it: which commands of a player count.
 
 use crate::drill::Drill;
+use crate::economy::Order;
 use crate::ids::DurableId;
 use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
@@ -31,6 +32,19 @@ pub enum Input {
     },
     /// From this tick on so many rungs of the ladder in [`crate::shed`] are given up; 0: none.
     Shed(u8),
+    /// From this tick on what the zone makes has names with this high half: every process has its own.
+    Names(u32),
+    /// From this tick on nothing changes hands, or everything may again.
+    ReadOnly(bool),
+    /// A player asks for something to change hands.
+    Order {
+        /// Who.
+        player: DurableId,
+        /// The client's number for it, above that of every earlier one; the same one again is followed once.
+        request: u32,
+        /// What.
+        order: Order,
+    },
     /// From this tick on players walk by this plan, whatever they command.
     Drill(Drill),
     /// From this tick on a client gets no more than this.

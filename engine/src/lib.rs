@@ -5,7 +5,7 @@
 //! each client with what [`interest`] chose, [`outbox`] holds the result. [`columns`] and [`players`] are what all
 //! of them work on, [`content`] what the world is made of, [`order`] keeps rows in spatial order, [`path`] finds
 //! ways, [`rng`] draws, [`drill`] lets players walk by plan, [`layout`] says where players begin in zones with towns, [`shed`] what is left out when there
-//! is too much to do. Beside the tick, [`checkpoint`] copies a zone at rest and makes one of the copy, [`durable`] is what it leaves in a log, [`picture`] shows the world to spectators, [`replay`] records what went in and
+//! is too much to do. Beside the tick, [`checkpoint`] copies a zone at rest and makes one of the copy, [`durable`] is what it leaves in a log, [`economy`] is what players own, [`picture`] shows the world to spectators, [`replay`] records what went in and
 //! came out, and [`alone`] runs two parts of the tick by themselves for those who measure.
 //!
 //! Not here: sockets, files, clocks. Equal inputs give an equal world, bit for bit.
@@ -19,6 +19,7 @@ pub mod columns;
 pub mod content;
 pub mod drill;
 pub mod durable;
+pub mod economy;
 pub mod ids;
 pub mod input;
 pub mod interest;

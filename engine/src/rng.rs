@@ -25,6 +25,10 @@ pub enum Purpose {
     Critical,
     /// Where a player turns to that walks by plan.
     Drill,
+    /// Whether a creature leaves something behind.
+    Loot,
+    /// How much of it.
+    LootCount,
 }
 
 /// 64 even bits for (`seed`, `tick`, `id`, `purpose`).

@@ -115,6 +115,7 @@ pub fn tick_untold(world: &mut World, inputs: &[Input]) {
     happen(world, inputs, &mut marks);
     show(world, &mut marks);
     world.scratch.facts.clear();
+    world.scratch.table.receipts_untold();
 }
 
 /// As [`tick`]; `done` is told the end of each part of each stage: what one thread does, and what all do together.
@@ -152,6 +153,7 @@ fn step_settled(
     settled(world);
     show(world, &mut marks);
     world.serve_clients();
+    world.tell_ground();
     marks.part(true);
     world.count();
     marks.end(false);
@@ -166,6 +168,7 @@ fn happen(world: &mut World, inputs: &[Input], marks: &mut Marks<impl FnMut(Mark
     world.now += 1;
     world.scratch.facts.clear();
     world.scratch.alarms.clear();
+    world.scratch.table.clear();
     let packets = world.arrive(inputs, |is_parallel| marks.part(is_parallel));
     world.release_bodies();
     marks.part(false);
@@ -185,6 +188,7 @@ fn happen(world: &mut World, inputs: &[Input], marks: &mut Marks<impl FnMut(Mark
     world.apply_hits(|is_parallel| marks.part(is_parallel));
     marks.part(true);
     world.bury_and_bear();
+    world.settle_economy();
     marks.end(false);
 }
 

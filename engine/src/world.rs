@@ -5,6 +5,8 @@ use crate::clients::{Ages, Board, Desk};
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::drill::Drill;
+use crate::economy::Market;
+use crate::economy::settle::Table;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::interest::{self, alarms::Alarms};
 use crate::layout;
@@ -102,6 +104,7 @@ pub struct World {
     pub(crate) free_player_rows: Vec<Row>,
     pub(crate) shed: Shed,
     pub(crate) drill: Option<Drill>,
+    pub(crate) market: Market,
     pub(crate) scratch: Scratch,
     pub(crate) counts: Counts,
 }
@@ -131,6 +134,7 @@ pub(crate) struct Scratch {
     pub(crate) board: Board,
     pub(crate) desks: Vec<Desk>,
     pub(crate) places: order::Places,
+    pub(crate) table: Table,
 }
 
 /// What the phases may read of the zone besides its columns.
@@ -275,6 +279,7 @@ impl World {
             casts: Vec::with_capacity(n_casts.next_multiple_of(SALVO_CASTS) + n_rows + n_players),
             shed: Shed::none(config.side_mm, config.ticks_per_second),
             drill: None,
+            market: Market::new(content.things.n()),
             scratch: Scratch::new(n_players, n_rows, n_casts, config.side_mm),
             counts: Counts::default(),
             content,
@@ -427,6 +432,7 @@ impl World {
     /// When it does not: our bug.
     pub fn check(&self) {
         self.columns.check(&self.handles);
+        assert_eq!(self.market.audit(&self.content.things), Vec::<String>::new());
         for (durable, id) in &self.by_durable {
             let row = self.handles.row_of(*id).expect("a player has a body");
             assert_eq!(self.players[row.at()].durable, *durable, "row {row:?} is somebody else's");
@@ -473,6 +479,7 @@ impl Scratch {
             board: Board::new(),
             desks: (0..n_players.div_ceil(LANE_ROWS)).map(|_| Desk::warm()).collect(),
             places: order::Places::warm(side_mm, n_rows),
+            table: Table::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ pub use generated::blocks::{
     Acks, Circle, Command, CommandsHead, Course, Deed, Follow, Goal, Header, Hit, Introduction, Look, Motion,
     Own, OwnState, Shot, ShotEnd, SlotNews, Status, Steer, Step, Timed, Vitals,
 };
-pub use generated::enums::{Action, Kind, MoveState, Refusal, Side, Skill};
+pub use generated::enums::{Action, Kind, MoveState, Outcome, Refusal, Side, Skill};
 pub use generated::groups::{GROUP_BITS, GROUP_NAMES};
 pub use generated::hello::{Hello, HelloEpochs};
 pub use generated::limits::{
@@ -30,6 +30,7 @@ pub use generated::limits::{
     RECORD_BYTES_MAX, RING, SEGMENT_AGE_TICKS_MAX, SLOTS, TIMED_BYTES_MAX, TIMED_PENDING_MAX, WAYPOINTS_MAX,
     WIRE_MAJOR,
 };
+pub use generated::records;
 pub use generated::records::{Goodbye, Notice, Pace, Path, Record, Refused as RefusedRecord, Walls, Welcome};
 pub use generated::unions::{Move, TimedBody};
 

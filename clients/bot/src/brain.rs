@@ -1,5 +1,6 @@
 //! What one bot wants: walk, find a creature, fight it, step out of what will hurt.
 
+use crate::trader::distance_mm;
 use client_core::effects::Circle;
 use client_core::session::Session;
 use kernel::angle;
@@ -8,6 +9,8 @@ use netproto::{Command, Deed, Follow, Goal, Kind, Move, Side, Steer};
 
 /// How far a creature may be to be hunted.
 const HUNT_MM: i64 = 16_000;
+/// What lies nearer is worth walking to.
+const FIND_MM: i64 = 10_000;
 /// From here on a bot swings.
 const SWING_MM: i64 = 2_200;
 /// Nearer than this a bot need not come.
@@ -41,7 +44,7 @@ pub enum Style {
     Clicks,
 }
 
-/// A creature in reach: where it is seen from the own body.
+/// A creature in reach, or something to take: where it is seen from the own body.
 #[derive(Clone, Copy, Debug)]
 struct Prey {
     dx: i32,
@@ -63,6 +66,8 @@ pub struct Brain {
     cast_at: u32,
     is_dodging: bool,
     prey: Option<Prey>,
+    /// Something that lies there for the taking.
+    find: Option<Prey>,
 }
 
 impl Brain {
@@ -82,6 +87,7 @@ impl Brain {
             cast_at: 0,
             is_dodging: false,
             prey: None,
+            find: None,
         };
         brain.swing_at = brain.below(u64::from(BLIND_SWING_EVERY)) as u32;
         brain.shoot_at = brain.below(u64::from(SHOOT_EVERY)) as u32;
@@ -102,6 +108,7 @@ impl Brain {
         let own = session.own_at();
         if self.n_commands.is_multiple_of(LOOK_EVERY) {
             self.prey = nearest_prey(session, own);
+            self.find = nearest_find(session, own);
         }
         let side_mm = session.welcome().map_or(0, |welcome| welcome.side_mm);
         let movement = self.dodge(session, own, side_mm).or_else(|| match self.style {
@@ -120,7 +127,7 @@ impl Brain {
             return None;
         }
         self.turn_at = self.n_commands + 6 + self.below(9) as u32;
-        (self.heading, self.speed) = match self.prey {
+        (self.heading, self.speed) = match self.find.or(self.prey) {
             Some(prey) if prey.distance_mm < NEAR_MM => (angle::of(prey.dx, prey.dy), 0),
             Some(prey) => (angle::of(prey.dx, prey.dy), 3),
             None => (self.below(256) as u8, 3),
@@ -132,7 +139,7 @@ impl Brain {
         if self.n_commands < self.turn_at {
             return None;
         }
-        let (dx, dy) = match self.prey {
+        let (dx, dy) = match self.find.or(self.prey) {
             Some(prey) => {
                 self.turn_at = self.n_commands + 10 + self.below(10) as u32;
                 (prey.dx, prey.dy)
@@ -217,6 +224,18 @@ fn danger(session: &Session, own: (i32, i32)) -> Option<Circle> {
         circle.hurts == Side::Players && left(circle) > TOO_LATE_TICKS as i32 && circle.covers(own, MARGIN_MM)
     };
     session.view().circles().iter().filter(hurts).min_by_key(|circle| left(circle)).copied()
+}
+
+/// The nearest of what lies there, if it is worth a few steps.
+fn nearest_find(session: &Session, own: (i32, i32)) -> Option<Prey> {
+    let drops = &session.wallet().drops;
+    let places = drops.x_mm.iter().zip(&drops.y_mm).map(|(x, y)| (*x as i32, *y as i32));
+    let finds = places.map(|place| Prey {
+        dx: place.0.wrapping_sub(own.0),
+        dy: place.1.wrapping_sub(own.1),
+        distance_mm: distance_mm(own, place),
+    });
+    finds.filter(|find| (NEAR_MM..FIND_MM).contains(&find.distance_mm)).min_by_key(|find| find.distance_mm)
 }
 
 /// The nearest living creature that is seen within reach.

@@ -2,9 +2,11 @@
 
 use crate::brain::{Brain, Style};
 use crate::tally::Tally;
+use crate::trader::Trader;
 use client_core::connect::Player;
 use client_core::session::{Event, Session};
-use netproto::Command;
+use netproto::{Command, Outcome, Record};
+use std::io::Write as _;
 use transport::{CloseReason, Link};
 
 /// Samples of the view are taken every so many commands.
@@ -14,6 +16,7 @@ const SAMPLE_EVERY: u32 = 20;
 #[derive(Clone, Debug)]
 struct Bot {
     brain: Brain,
+    trader: Option<Trader>,
     link: Link,
     is_playing: bool,
     looks: bool,
@@ -35,18 +38,23 @@ pub struct Herd {
     pub trouble: Option<String>,
     /// A session has become ready since the owner looked.
     pub has_news: bool,
+    /// A line for each order that was answered, if anybody wants it.
+    pub orders_log: Option<OrdersLog>,
 }
 
 impl Herd {
-    /// Bots by link; half of each kind use keys and half click. `looks` says which ones decode all they get.
+    /// Bots by link; half of each kind use keys and half click. `looks` says which ones decode all they get; of these
+    /// all trade, if any shall.
     #[must_use]
-    pub fn new(links: &[Link], looks: impl Fn(usize) -> bool, seed: u64) -> Self {
+    pub fn new(links: &[Link], looks: impl Fn(usize) -> bool, trades: bool, seed: u64) -> Self {
         let bot = |(at, link): (usize, &Link)| {
             // Pairs: with both links in turn, each has keys and clicks.
             let style = if at / 2 % 2 == 0 { Style::Keys } else { Style::Clicks };
             let brain = Brain::new(style, seed.wrapping_add(at as u64));
             let until_sample = at as u32 % SAMPLE_EVERY;
-            Bot { brain, link: *link, is_playing: false, looks: looks(at), until_sample }
+            // Who does not look sees nobody to trade with, and nothing to take.
+            let trader = (trades && looks(at)).then(|| Trader::new(seed.wrapping_add(at as u64)));
+            Bot { brain, trader, link: *link, is_playing: false, looks: looks(at), until_sample }
         };
         Self {
             bots: links.iter().enumerate().map(bot).collect(),
@@ -56,6 +64,7 @@ impl Herd {
             n_snapshots_recent: 0,
             trouble: None,
             has_news: false,
+            orders_log: None,
         }
     }
 
@@ -92,12 +101,31 @@ impl Herd {
     }
 }
 
+/// Where answers are written down, one line each: the player's durable id in hex, the request, and what became of it.
+pub type OrdersLog = std::io::BufWriter<std::fs::File>;
+
+impl Herd {
+    fn log(&mut self, session: &Session, request: u32, outcome: Outcome) {
+        let (Some(log), Some(welcome)) = (&mut self.orders_log, session.welcome()) else { return };
+        let (high, low) = (welcome.durable_high, welcome.durable_low);
+        if let Err(error) = writeln!(log, "{high:08x}{low:08x} {request} {}", outcome.name()) {
+            self.trouble = Some(format!("the log of orders cannot be written: {error}"));
+        }
+    }
+}
+
 impl Player for Herd {
     fn command(&mut self, at: usize, session: &Session) -> Option<Command> {
         if self.is_measuring {
             self.sample(at, session);
         }
         self.bots[at].brain.decide(session)
+    }
+
+    fn order(&mut self, at: usize, session: &Session) -> Option<Record> {
+        let order = self.bots[at].trader.as_mut()?.decide(session)?;
+        self.tally.orders.asked += u64::from(self.is_measuring);
+        Some(order)
     }
 
     fn sent(&mut self, _at: usize, late_ns: u64) {
@@ -110,7 +138,7 @@ impl Player for Herd {
         self.tally.n_bytes += n_bytes as u64;
     }
 
-    fn event(&mut self, at: usize, _session: &Session, event: Event) {
+    fn event(&mut self, at: usize, session: &Session, event: Event) {
         match event {
             Event::Applied(applied) => {
                 self.n_snapshots_recent += 1;
@@ -119,6 +147,17 @@ impl Player for Herd {
                 }
             }
             Event::InputAcked { ns } if self.is_measuring => self.tally.input_ack.record_ns(ns),
+            Event::Answered { request, outcome, was_open } => {
+                if self.is_measuring && was_open {
+                    self.tally.orders.answered(outcome);
+                }
+                self.log(session, request, outcome);
+            }
+            Event::Offered(offered) => {
+                if let Some(trader) = &mut self.bots[at].trader {
+                    trader.handle_offered(offered.offer);
+                }
+            }
             Event::Timed(timed) if self.is_measuring => self.tally.timed(&timed.body),
             Event::Ready => {
                 self.has_news = true;

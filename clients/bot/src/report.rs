@@ -1,5 +1,6 @@
 //! What comes out: figures for people and machines.
 
+use crate::tally::Orders;
 use serde::Serialize;
 
 /// How it goes, about once a second and at the moment when all are connected.
@@ -66,6 +67,8 @@ pub struct Report {
     pub hits_seen: u64,
     /// Circles and projectiles that bots were told of.
     pub telegraphs_seen: u64,
+    /// Things that should change hands: picked up, laid down, given, traded, captured, set free.
+    pub orders: Orders,
     /// CPU time of the bots' thread in the window.
     pub cpu_seconds: f64,
     /// What the first bot's session has noted, as the bytes of a file.

@@ -7,7 +7,10 @@ use client_core::connect::Crowd;
 use client_core::session::{Session, Settings};
 use jobs::{CoreList, Durations, Quantiles};
 use netproto::WIRE_MAJOR;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -77,6 +80,10 @@ pub struct BotsConfig {
     pub pack: bool,
     /// Share of all datagrams that are lost on purpose, both ways.
     pub lose: f64,
+    /// Whether bots that decode pick up, give, trade and capture.
+    pub trades: bool,
+    /// Every answer to an order is written to this file.
+    pub orders_log: Option<PathBuf>,
     /// The first bot's session is recorded, under this label.
     pub tape: Option<String>,
 }
@@ -100,6 +107,8 @@ impl BotsConfig {
             predict: true,
             pack: false,
             lose: 0.0,
+            trades: true,
+            orders_log: None,
             tape: None,
         }
     }
@@ -141,6 +150,9 @@ pub fn run(
     }
     let mut report = run.report();
     run.crowd.leave(&mut run.herd);
+    if let Some(log) = &mut run.herd.orders_log {
+        log.flush().context("the log of orders cannot be written")?;
+    }
     report.tape = run.tape();
     Ok(report)
 }
@@ -182,7 +194,12 @@ impl<'a> Run<'a> {
             crowd.add(session, target);
         }
         crowd.lose(config.lose, config.seed);
-        let (herd, start) = (Herd::new(&links, |at| config.looks(at), config.seed), Instant::now());
+        let mut herd = Herd::new(&links, |at| config.looks(at), config.trades, config.seed);
+        if let Some(path) = &config.orders_log {
+            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            herd.orders_log = Some(BufWriter::new(file));
+        }
+        let start = Instant::now();
         Ok(Self {
             config,
             crowd,
@@ -311,6 +328,7 @@ impl<'a> Run<'a> {
             reconnects: tally.n_lost,
             hits_seen: tally.n_hits,
             telegraphs_seen: tally.n_telegraphs,
+            orders: tally.orders,
             cpu_seconds: self
                 .window
                 .map_or(0.0, |(_, cpu_ns)| (jobs::sys::thread_cpu_ns() - cpu_ns) as f64 / 1e9),

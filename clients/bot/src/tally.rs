@@ -3,7 +3,8 @@
 use client_core::session::Applied;
 use hdrhistogram::Histogram;
 use jobs::Durations;
-use netproto::TimedBody;
+use netproto::{Outcome, TimedBody};
+use serde::Serialize;
 use transport::Link;
 
 /// An error beyond this is one of this: farther than any body gets within a connection's memory.
@@ -38,6 +39,33 @@ pub struct Tally {
     pub n_telegraphs: u64,
     /// Connections lost.
     pub n_lost: u64,
+    /// Things that should change hands.
+    pub orders: Orders,
+}
+
+/// What became of orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Orders {
+    /// Orders given.
+    pub asked: u64,
+    /// Of these, done.
+    pub done: u64,
+    /// Refused because nothing could be kept safely.
+    pub read_only: u64,
+    /// Refused for other reasons.
+    pub refused: u64,
+}
+
+impl Orders {
+    /// One was answered.
+    pub fn answered(&mut self, outcome: Outcome) {
+        let count = match outcome {
+            Outcome::Done => &mut self.done,
+            Outcome::ReadOnly => &mut self.read_only,
+            _ => &mut self.refused,
+        };
+        *count += 1;
+    }
 }
 
 impl Default for Tally {
@@ -55,6 +83,7 @@ impl Default for Tally {
             n_hits: 0,
             n_telegraphs: 0,
             n_lost: 0,
+            orders: Orders::default(),
         }
     }
 }

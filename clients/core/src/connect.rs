@@ -5,8 +5,8 @@
 
 use crate::Nanos;
 use crate::session::{Event, LinkOrder, Session};
-use netproto::Command;
 use netproto::snapshot::Frame;
+use netproto::{Command, Record};
 use std::io;
 use std::time::{Duration, Instant};
 use transport::CloseReason;
@@ -16,6 +16,10 @@ use transport::client::{ClientEvent, Clients, ConnId, ConnectError, Target};
 pub trait Player {
     /// A command is due now. Nothing: as before.
     fn command(&mut self, at: usize, session: &Session) -> Option<Command>;
+    /// The moment of a command is also one to ask for something to change hands. Whoever owns nothing never does.
+    fn order(&mut self, _at: usize, _session: &Session) -> Option<Record> {
+        None
+    }
     /// An input datagram went out, this long after its time.
     fn sent(&mut self, at: usize, late_ns: u64);
     /// A snapshot came in.
@@ -273,6 +277,12 @@ fn send_inputs(
         let is_command = due <= now;
         if is_command && let Some(command) = player.command(at, session) {
             session.set_command(command);
+        }
+        if is_command && let Some(order) = player.order(at, session) {
+            session.ask(order);
+            while let Some(record) = session.poll_record() {
+                clients.send_record(conn, &record);
+            }
         }
         let Some(bytes) = session.poll_input(now) else { return };
         if !weather.is_lost() {

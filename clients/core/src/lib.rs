@@ -3,7 +3,7 @@
 //! Read it as the data comes in: [`session`] is the whole client as one machine, [`talk`] what it and its owner say
 //! to each other, and `comeback` how it comes back. It keeps a [`view`] of 64 slots (with its [`history`] of applied numbers), loads [`walls`], sends
 //! [`commands`] when the [`clock`] says so (it listens to the [`jitter`], the [`pace`] and the owner's [`visits`]), holds
-//! facts until their tick, knows the [`effects`] that were announced, and lets [`predict`] run ahead of the server
+//! facts until their tick, minds a [`wallet`], knows the [`effects`] that were announced, and lets [`predict`] run ahead of the server
 //! along the newest [`paths`].
 //! [`interpolate`] smooths what others do, for drawing. [`connect`] is the one shell: sockets for many sessions; [`join`]
 //! reads what a person typed to get there.
@@ -31,6 +31,7 @@ pub mod talk;
 pub mod tape;
 pub mod view;
 pub mod visits;
+pub mod wallet;
 pub mod walls;
 
 /// A point in time, in nanoseconds since the owner's start. Machines get it as an argument.

@@ -104,6 +104,12 @@ pub fn play(bytes: &[u8]) -> Result<(Session, Played), PlayError> {
 fn hear(session: &mut Session, now: Nanos, note: Note<'_>, frame: &mut Frame) {
     match note {
         Note::Command(command) => session.set_command(command),
+        Note::Order(bytes) => {
+            // It was one when it was noted.
+            if let Ok(order) = netproto::Record::decode(bytes) {
+                session.ask(order);
+            }
+        }
         Note::Leave => session.leave(),
         Note::Connected => session.handle_connected(now),
         Note::Closed => session.handle_closed(now),

@@ -14,6 +14,7 @@ use crate::predict::{OwnAt, Predictor};
 pub use crate::talk::{Applied, Event, LinkOrder, Settings};
 use crate::tape::{Note, Tape};
 use crate::view::View;
+use crate::wallet::Wallet;
 use crate::walls::Loader;
 use kernel::walls::{SIDE_MM_MAX, Walls, tiles_for};
 use netproto::bits::{BitReader, GUARD_BYTES};
@@ -68,6 +69,8 @@ struct Visit {
     input_at: Option<Nanos>,
     /// The newest command has not left: the next one takes it along.
     is_waiting: bool,
+    /// The zone has said what the player owns.
+    knows_purse: bool,
 }
 
 /// One player's client.
@@ -80,6 +83,7 @@ pub struct Session {
     /// Walls that the zone shall think we have.
     spared_hash: u64,
     wanted: Command,
+    wallet: Wallet,
     orders: VecDeque<LinkOrder>,
     records: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
@@ -103,6 +107,7 @@ impl Session {
             visit: Box::default(),
             spared_hash: 0,
             wanted: Command::default(),
+            wallet: Wallet::default(),
             orders: VecDeque::new(),
             records: VecDeque::new(),
             events: VecDeque::new(),
@@ -119,6 +124,27 @@ impl Session {
     pub fn set_command(&mut self, command: Command) {
         self.note_now(Note::Command(command));
         self.wanted = command;
+    }
+
+    /// Asks for something to change hands, by a record of an order; it is given its number here, and asked for until it is
+    /// answered, over every connection that this takes.
+    ///
+    /// - Shapes: nothing comes of it while the zone has not said what the player owns, while too many orders have no
+    ///   answer, and of a record that is no order.
+    pub fn ask(&mut self, order: Record) -> Option<u32> {
+        if self.stage != Stage::Playing || !self.visit.knows_purse {
+            return None;
+        }
+        let (request, bytes) = self.wallet.ask(order)?;
+        self.note_now(Note::Order(&bytes));
+        self.records.push_back(bytes);
+        Some(request)
+    }
+
+    /// What the player owns, as far as the zone has said.
+    #[must_use]
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
     }
 
     /// The player leaves on purpose.
@@ -179,8 +205,12 @@ impl Session {
                 self.visit.facts.push(notice);
                 self.release_facts();
             }
+            Ok(Record::Answer(answer)) => self.events.extend(self.wallet.handle_answer(&answer)),
+            Ok(Record::Purse(purse)) => self.handle_purse(&purse),
+            Ok(Record::Drops(drops)) => self.wallet.handle_drops(drops),
+            Ok(Record::Offered(offered)) => self.events.push_back(Event::Offered(offered)),
             Ok(Record::Unknown { .. }) => {} // from a younger server: skipped by rule
-            Ok(Record::Goodbye(_)) | Err(_) => self.n_bad_records += 1,
+            Ok(_) | Err(_) => self.n_bad_records += 1,
         }
     }
 
@@ -388,6 +418,9 @@ impl Session {
             return;
         }
         self.comeback.token = Token(welcome.resume_token.as_slice().try_into().unwrap_or([0; 32]));
+        if !welcome.resumed {
+            self.wallet = Wallet::default();
+        }
         self.events.push_back(Event::Welcome { entity: welcome.entity, resumed: welcome.resumed });
         let further_ticks = if self.settings.pack { PACKED_TICKS } else { 0 };
         self.visit.clock = Some(Clock::new(welcome.ticks_per_second).further_ahead(further_ticks));
@@ -402,6 +435,14 @@ impl Session {
         }
         self.visit.welcome = Some(welcome);
         self.begin_if_ready();
+    }
+
+    /// What is owned is known now; the first time on a connection, what was not answered on the one before is asked again.
+    fn handle_purse(&mut self, purse: &netproto::records::Purse) {
+        self.wallet.handle_purse(purse);
+        if !std::mem::replace(&mut self.visit.knows_purse, true) {
+            self.records.extend(self.wallet.unanswered());
+        }
     }
 
     fn handle_walls(&mut self, record: &netproto::Walls) {

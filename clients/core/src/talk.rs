@@ -2,7 +2,8 @@
 
 use crate::walls::WallError;
 use kernel::walls::Walls;
-use netproto::{Refusal, Timed};
+use netproto::records::Offered;
+use netproto::{Outcome, Refusal, Timed};
 use std::sync::Arc;
 
 /// What a session is told at its birth.
@@ -72,6 +73,17 @@ pub enum Event {
     },
     /// Something happened, for the first time told.
     Timed(Timed),
+    /// An order was answered.
+    Answered {
+        /// Its number.
+        request: u32,
+        /// What became of it.
+        outcome: Outcome,
+        /// It was still waiting for an answer.
+        was_open: bool,
+    },
+    /// Somebody offers a trade.
+    Offered(Offered),
     /// Something to read.
     Notice(String),
     /// The walls are not usable; the own body is not predicted.

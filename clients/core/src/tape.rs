@@ -24,6 +24,8 @@ const COMMAND_BYTES: usize = Command::BITS_MAX.div_ceil(8) as usize;
 pub enum Note<'a> {
     /// The owner wants something else.
     Command(Command),
+    /// The owner asks for something to change hands.
+    Order(&'a [u8]),
     /// The owner leaves.
     Leave,
     /// The connection stands.
@@ -126,7 +128,7 @@ impl Tape {
     /// - Units: times need not ascend: a datagram may have arrived before the owner looked at the clock.
     pub fn add(&mut self, now: Nanos, note: Note<'_>) {
         let bytes = match note {
-            Note::Record(bytes) | Note::Datagram(bytes) => bytes,
+            Note::Record(bytes) | Note::Datagram(bytes) | Note::Order(bytes) => bytes,
             _ => &[],
         };
         self.is_full |= self.notes.len() + bytes.len() + 32 > NOTES_BYTES_MAX;
@@ -145,7 +147,7 @@ impl Tape {
                 self.notes.push(n_bytes as u8);
                 self.notes.extend_from_slice(&buffer[..n_bytes]);
             }
-            Note::Record(bytes) | Note::Datagram(bytes) => {
+            Note::Record(bytes) | Note::Datagram(bytes) | Note::Order(bytes) => {
                 self.notes.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
                 self.notes.extend_from_slice(bytes);
             }
@@ -206,6 +208,7 @@ fn kind(note: &Note<'_>) -> u8 {
         Note::Timeout => 7,
         Note::Input(_) => 8,
         Note::Seen(_) => 9,
+        Note::Order(_) => 10,
     }
 }
 
@@ -300,10 +303,14 @@ fn note<'a>(rest: &mut &'a [u8]) -> Option<(Nanos, Note<'a>)> {
         2 => Note::Leave,
         3 => Note::Connected,
         4 => Note::Closed,
-        5 | 6 => {
+        5 | 6 | 10 => {
             let n = word(take(4)?)? as usize;
             let bytes = take(n)?;
-            if kind == 5 { Note::Record(bytes) } else { Note::Datagram(bytes) }
+            match kind {
+                5 => Note::Record(bytes),
+                6 => Note::Datagram(bytes),
+                _ => Note::Order(bytes),
+            }
         }
         7 => Note::Timeout,
         8 => {
@@ -336,7 +343,7 @@ mod tests {
         TapeHeader { label, build, seed: 7, predict: true, pack: true, decode: false, start: Nanos(5) }
     }
 
-    fn notes() -> [(Nanos, Note<'static>); 9] {
+    fn notes() -> [(Nanos, Note<'static>); 10] {
         let walk = Command { movement: Move::Steer(Steer { angle: 200, speed: 3 }), deed: None };
         [
             (Nanos(5), Note::Timeout),
@@ -345,6 +352,7 @@ mod tests {
             (Nanos(11), Note::Datagram(&[0xa5; 300])),
             (Nanos(13), Note::Seen(u64::MAX)),
             (Nanos(20), Note::Command(walk)),
+            (Nanos(20), Note::Order(b"an order")),
             (Nanos(20), Note::Input(Some((11, 0xdead_beef)))),
             (Nanos(21), Note::Input(None)),
             (Nanos(u64::MAX - 1), Note::Leave),

@@ -10,11 +10,12 @@ mod pack;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use pack::Pack;
+pub(crate) use pack::{Pack, parts};
 
 use crate::columns::{BLOCK, Columns};
 use crate::content::Content;
 use crate::drill::Drill;
+use crate::economy::{Economy, Market};
 use crate::ids::{DurableId, EntityId, Handles, Row};
 use crate::players::{Player, THREATS_MAX};
 use crate::replay::bytes::{Bytes, Malformed};
@@ -127,6 +128,7 @@ pub struct Checkpoint {
     handles: (Vec<u32>, Vec<u16>, (u32, u32)),
     shed: (u8, u32),
     drill: Option<Drill>,
+    economy: Economy,
 }
 
 impl Checkpoint {
@@ -142,6 +144,7 @@ impl Checkpoint {
             handles: (Vec::new(), Vec::new(), (0, 0)),
             shed: (0, 0),
             drill: None,
+            economy: Economy::default(),
         };
         copy.take(world);
         copy
@@ -168,6 +171,7 @@ impl Checkpoint {
         self.handles.2 = line;
         self.shed = (world.shed.level(), world.shed.eased_at());
         self.drill = world.drill;
+        self.economy.clone_from(world.market.economy());
     }
 
     /// The same zone with other settings: as many players as may come in, where they begin, when clients are told.
@@ -224,6 +228,7 @@ impl Checkpoint {
         line.pack(out);
         self.shed.pack(out);
         self.drill.pack(out);
+        self.economy.pack(out);
     }
 
     /// Reads a copy from untrusted bytes.
@@ -244,6 +249,7 @@ impl Checkpoint {
             handles: (Pack::unpack(&mut bytes)?, Pack::unpack(&mut bytes)?, Pack::unpack(&mut bytes)?),
             shed: Pack::unpack(&mut bytes)?,
             drill: Pack::unpack(&mut bytes)?,
+            economy: Pack::unpack(&mut bytes)?,
         };
         if bytes.n_left() > 0 {
             return Err(Malformed::Bounds("the end of a checkpoint").into());
@@ -260,7 +266,7 @@ impl World {
     /// # Errors
     /// [`CheckpointError`] when another build or content made it, or when its parts do not fit together.
     pub fn resume(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
-        let Checkpoint { header, rows, players, minds, casts, handles, shed, drill } = copy;
+        let Checkpoint { header, rows, players, minds, casts, handles, shed, drill, economy } = copy;
         if let Some(refusal) = header.refusal(content.hash) {
             return Err(CheckpointError::Build(refusal));
         }
@@ -280,6 +286,7 @@ impl World {
         (world.minds, world.drill) = (minds, drill);
         world.casts.extend(casts); // into the room that there is for more
         world.embody(players)?;
+        world.market = Market::resume(economy, &world.content.things)?;
         world.shed.restore(shed);
         world.is_sound()?;
         world.free_player_rows = world.holes();
@@ -292,6 +299,9 @@ impl World {
 
     /// Gives players back their bodies.
     fn embody(&mut self, players: Vec<(u32, Player)>) -> Result<(), Malformed> {
+        if !players.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(Malformed::Bounds("the rows of players"));
+        }
         for (at, player) in players {
             let id = self.columns.id[..self.players.len()].get(at as usize).copied();
             let id = id.filter(|id| *id != EntityId::NONE).ok_or(Malformed::Bounds("the row of a player"))?;

@@ -12,7 +12,7 @@ use crate::step::casts::{Cast, Shape};
 use crate::step::creatures::{Mind, State};
 use kernel::walker::{Path, Walker};
 use netproto::bits::{BitReader, BitWriter, GUARD_BYTES};
-use netproto::{Action, Command, Kind, MoveState, Side, Skill, WAYPOINTS_MAX};
+use netproto::{Action, Command, Kind, MoveState, Outcome, Side, Skill, WAYPOINTS_MAX};
 
 /// A value that a checkpoint can hold.
 pub(crate) trait Pack: Sized {
@@ -66,7 +66,34 @@ macro_rules! names {
     )*};
 }
 
-names!(Kind, Action, MoveState, State, Skill, Side);
+names!(Kind, Action, MoveState, State, Skill, Side, Outcome);
+
+impl Pack for bool {
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+    fn unpack(bytes: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        match bytes.byte("yes or no")? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed::Bounds("yes or no")),
+        }
+    }
+}
+
+impl<T: Pack + Copy, const N: usize> Pack for [T; N] {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.iter().for_each(|value| value.pack(out));
+    }
+    fn unpack(bytes: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        let first = T::unpack(bytes)?;
+        let mut all = [first; N];
+        for place in &mut all[1..] {
+            *place = T::unpack(bytes)?;
+        }
+        Ok(all)
+    }
+}
 
 impl<A: Pack, B: Pack> Pack for (A, B) {
     fn pack(&self, out: &mut Vec<u8>) {
@@ -123,6 +150,8 @@ macro_rules! parts {
         }
     )*};
 }
+
+pub(crate) use parts;
 
 parts! {
     EntityId { 0 }

@@ -1,5 +1,6 @@
 //! One tick in a log: sections, each with a tag and a length. A reader skips tags that it does not know.
 
+use crate::economy::effect::{self, Effect};
 use crate::input::Input;
 use crate::replay::bytes::{Bytes, Malformed, put};
 use crate::replay::inputs;
@@ -15,6 +16,7 @@ pub const HASH_TICKS: u32 = 64;
 const INPUTS: u8 = 1;
 const NOTES: u8 = 2;
 const HASH: u8 = 3;
+const EFFECTS: u8 = 4;
 
 /// Whether the record of this tick says what the state was before it.
 #[must_use]
@@ -29,6 +31,8 @@ pub struct TickRecord<'a> {
     pub tick: u32,
     /// What went in, without what the future does not depend on.
     pub inputs: Vec<Input>,
+    /// What changed hands, in order.
+    pub effects: Vec<Effect>,
     /// What the owner of the sockets wants to know again; no business of the world.
     pub notes: &'a [u8],
     /// [`crate::lived_hash`] before the tick, now and then.
@@ -38,8 +42,17 @@ pub struct TickRecord<'a> {
 /// Appends the record of a tick that is under way.
 ///
 /// - Cost: as [`inputs::write_lived`].
-pub fn write(out: &mut Vec<u8>, inputs: &[Input], notes: &[u8], hash_before: Option<u64>) {
+pub fn write(
+    out: &mut Vec<u8>,
+    inputs: &[Input],
+    effects: &[Effect],
+    notes: &[u8],
+    hash_before: Option<u64>,
+) {
     section(out, INPUTS, |out| inputs::write_lived(out, inputs));
+    if !effects.is_empty() {
+        section(out, EFFECTS, |out| effect::write(out, effects));
+    }
     if !notes.is_empty() {
         section(out, NOTES, |out| out.extend_from_slice(notes));
     }
@@ -73,6 +86,7 @@ pub fn read(tick: u32, bytes: &[u8]) -> Result<TickRecord<'_>, Malformed> {
         let mut section = Bytes::new(bytes.take(n, "a section")?);
         match u8::try_from(tag) {
             Ok(INPUTS) => record.inputs = inputs::read(&mut section)?,
+            Ok(EFFECTS) => record.effects = effect::read(&mut section)?,
             Ok(NOTES) => record.notes = section.take(n, "notes")?,
             Ok(HASH) => record.hash_before = Some(section.long("a hash")?),
             _ => continue,
@@ -95,7 +109,7 @@ mod tests {
         let inputs = [Input::Leave { player }, Input::Shed(2)];
         let mut bytes = Vec::new();
         section(&mut bytes, 99, |out| out.extend_from_slice(b"of a later build"));
-        write(&mut bytes, &inputs, b"tokens", Some(7));
+        write(&mut bytes, &inputs, &[], b"tokens", Some(7));
         let record = read(64, &bytes).unwrap();
         assert!(matches!(record.inputs[..], [Input::Leave { player: who }, Input::Shed(2)] if who == player));
         assert_eq!((record.tick, record.notes, record.hash_before), (64, &b"tokens"[..], Some(7)));

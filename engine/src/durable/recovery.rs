@@ -21,6 +21,18 @@ pub enum Disagreement {
         /// What comes next here.
         expected: u32,
     },
+    /// Living the tick again, something else changed hands than did.
+    #[error(
+        "in tick {tick} {found} changes of hands came of it, or others than the {recorded} that were recorded"
+    )]
+    Effects {
+        /// Which.
+        tick: u32,
+        /// How many the log has.
+        recorded: u32,
+        /// How many came of living it again.
+        found: u32,
+    },
     /// The ticks before led to another state.
     #[error("before tick {tick} the state is {found:016x}, and was {recorded:016x}")]
     State {
@@ -85,7 +97,7 @@ impl Recovery {
     /// - Shapes: call it inside a rayon pool's `install`, for each record in order.
     ///
     /// # Errors
-    /// [`Disagreement`]; the zone is as it was before this tick.
+    /// [`Disagreement`]; the zone is as it was before this tick, or with [`Disagreement::Effects`] of no use any more.
     pub fn handle_tick(&mut self, record: &TickRecord<'_>) -> Result<(), Disagreement> {
         let (recorded, expected) = (record.tick, self.world.now().wrapping_add(1));
         if recorded < expected {
@@ -102,6 +114,11 @@ impl Recovery {
             self.n_compared += 1;
         }
         tick_untold(&mut self.world, &record.inputs);
+        let found = self.world.effects();
+        if found != record.effects {
+            let (recorded, found) = (record.effects.len() as u32, found.len() as u32);
+            return Err(Disagreement::Effects { tick: record.tick, recorded, found });
+        }
         self.n_ticks += 1;
         Ok(())
     }

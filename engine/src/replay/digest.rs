@@ -176,6 +176,7 @@ pub(crate) fn of_pending(world: &World, all: bool) -> u64 {
     }
     world.casts().iter().for_each(|cast| add_cast(cast, &mut |word| digest.add(word)));
     if all {
+        world.market.feed(&mut digest);
         digest.add(of_bodiless(world));
         world.handles.line().for_each(|(handle, last)| digest.add(u64::from(last) << 32 | u64::from(handle)));
     }

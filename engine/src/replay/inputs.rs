@@ -3,7 +3,9 @@
 //! A player is written as the difference to the one before, a packet as it came over the wire.
 
 use super::bytes::{Bytes, Malformed, put, put_signed};
+use crate::checkpoint::Pack;
 use crate::drill::Drill;
+use crate::economy::Order;
 use crate::ids::DurableId;
 use crate::input::{Budget, Input};
 use crate::shed::LEVEL_MAX;
@@ -19,7 +21,10 @@ const LEAVE: u8 = 3;
 const PACKET: u8 = 4;
 const SHED: u8 = 5;
 const BUDGET: u8 = 6;
+const ORDER: u8 = 7;
 const DRILL: u8 = 16;
+const NAMES: u8 = 17;
+const READ_ONLY: u8 = 18;
 /// What a drill counts in.
 const PERMILLE_MAX: u64 = 1000;
 
@@ -104,6 +109,17 @@ fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
             write_player(out, before, *player);
         }
         Input::Shed(level) => out.extend([SHED, *level]),
+        Input::Names(high) => {
+            out.push(NAMES);
+            put(out, u64::from(*high));
+        }
+        Input::ReadOnly(is_read_only) => out.extend([READ_ONLY, u8::from(*is_read_only)]),
+        Input::Order { player, request, order } => {
+            out.push(ORDER);
+            write_player(out, before, *player);
+            put(out, u64::from(*request));
+            order.pack(out);
+        }
         Input::Drill(drill) => {
             out.push(DRILL);
             put(out, u64::from(drill.turn_permille));
@@ -137,6 +153,12 @@ fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malf
         let mut permille = || bytes.at_most(PERMILLE_MAX, "a drill").map(|n| n as u16);
         return Ok(Input::Drill(Drill { turn_permille: permille()?, wound_permille: permille()? }));
     }
+    if kind == NAMES {
+        return Ok(Input::Names(bytes.at_most(u32::MAX.into(), "the half of a name")? as u32));
+    }
+    if kind == READ_ONLY {
+        return bool::unpack(bytes).map(Input::ReadOnly);
+    }
     let player = read_player(bytes, before)?;
     Ok(match kind {
         JOIN | JOIN_AT => {
@@ -149,6 +171,10 @@ fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malf
         }
         DETACH => Input::Detach { player },
         LEAVE => Input::Leave { player },
+        ORDER => {
+            let request = bytes.at_most(u32::MAX.into(), "a request")? as u32;
+            Input::Order { player, request, order: Order::unpack(bytes)? }
+        }
         BUDGET => {
             let (send_every, slots) = (bytes.byte("a budget")?, bytes.byte("a budget")?);
             let frame_bytes = bytes.at_most(FRAME_BYTES_MAX as u64, "a budget")? as u16;

@@ -2,6 +2,7 @@
 
 use super::blocks::{BLOCK_HEAD_BYTES, write_block};
 use super::*;
+use crate::economy::{BUNDLE, Goods, MADE_LOW_MIN, Order};
 use crate::rng::{Purpose, draw, within};
 use crate::{Budget, Content, DurableId, EntityId, Input, World, ZoneConfig, tick};
 use netproto::input::InputPacket;
@@ -47,6 +48,23 @@ fn command(tick: u32, n: u32) -> Command {
     Command { movement, deed: Some(deed).filter(|deed| *deed != Deed::default()) }
 }
 
+/// Things that change hands now and then, as far as somebody guesses right.
+fn order(tick: u32, n: u32) -> Option<Input> {
+    let chance = |salt: u32, high| within(draw(9, tick, n + 100 * salt, Purpose::Wander), 0, high) as u32;
+    let goods = Goods { thing: chance(1, 5) as u16, count: 1 };
+    let (to, target) = (EntityId(1 << 20 | (40 + chance(2, 5))), EntityId(1 << 20 | chance(2, 40)));
+    let order = match chance(3, 6) {
+        0 => Order::PutDown { goods },
+        1 => Order::Give { to, goods },
+        2 => Order::Offer { to, given: [goods; BUNDLE], wanted: [Goods::default(); BUNDLE] },
+        3 => Order::Reply { offer: chance(4, 30), accepts: true },
+        4 => Order::Capture { target },
+        _ => Order::PickUp { drop: DurableId { low: MADE_LOW_MIN + chance(5, 30), high: 0 } },
+    };
+    let is_time = chance(6, 3) == 0;
+    is_time.then_some(Input::Order { player: player(n), request: tick, order })
+}
+
 /// What comes in before a tick: everybody joins, one leaves, one is cut off and comes back, packets get lost.
 pub(crate) fn inputs(tick: u32, n_frames: &[u32; PLAYERS as usize]) -> Vec<Input> {
     let mut inputs = Vec::new();
@@ -57,6 +75,7 @@ pub(crate) fn inputs(tick: u32, n_frames: &[u32; PLAYERS as usize]) -> Vec<Input
     if tick == 120 {
         inputs.push(Input::Drill(crate::Drill::W1_J));
     }
+    inputs.extend((0..PLAYERS).filter_map(|n| order(tick, n)));
     for n in 0..PLAYERS {
         let player = player(n);
         if tick == 1 + n || (n == 2 && tick == 60) {

@@ -3,6 +3,7 @@
 
 use super::parts::{Pile, Piles, Runs, share_out};
 use super::{LANE_ROWS, Lane};
+use crate::economy::Asker;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::input::{CommandQueue, Input};
 use crate::outbox::{Fact, FactBody};
@@ -163,6 +164,12 @@ impl World {
             Input::Leave { player } => self.leave(*player),
             Input::Shed(level) => self.shed.set_level(*level, self.now),
             Input::Drill(drill) => self.drill = Some(*drill),
+            Input::Names(high) => self.market.rename(*high),
+            Input::ReadOnly(is_read_only) => self.market.set_read_only(*is_read_only),
+            Input::Order { player, request, order } => {
+                let by = Asker { player: *player, request: *request };
+                self.scratch.table.orders.push((by, *order));
+            }
             Input::Budget { player, budget } => {
                 if let Some(row) = self.body(*player) {
                     self.clients[row.at()].budget = *budget;
@@ -190,6 +197,8 @@ impl World {
         self.players[at].is_new_here = true;
         self.timeds[at] = Timeds::default();
         self.clients[at] = Client { view: View::new(in_flight_max), is_attached: true, ..Client::new() };
+        self.market.enter(player);
+        self.scratch.table.welcome(player);
         let body = FactBody::Joined { entity: self.columns.id[at], resumed: old.is_some() };
         self.scratch.facts.push(Fact { player, body });
     }
@@ -226,6 +235,8 @@ impl World {
         self.columns.despawn(&mut self.handles, row);
         self.clients[row.at()].is_attached = false;
         self.by_durable.remove(&player);
+        self.market.close_purse(player);
+        self.scratch.table.farewell(player);
         self.free_player_rows.push(row);
         self.scratch.facts.push(Fact { player, body: FactBody::Left });
     }

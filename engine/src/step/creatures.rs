@@ -90,6 +90,12 @@ impl Mind {
         (self.state, self.until, self.bite_at, self.slam_at) = (State::Corpse, until, 0, 0);
     }
 
+    /// It is taken away alive; another one comes to its den as after a death.
+    pub fn vanish(&mut self, setting: &Setting) {
+        self.die(setting.now + setting.ticks(GONE_MS));
+        self.state = State::Gone;
+    }
+
     /// The first tick after `now` in which there is something for it to do, unless somebody changes it before.
     #[must_use]
     pub fn wakes(&self, now: u32) -> u32 {

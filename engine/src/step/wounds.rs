@@ -92,6 +92,17 @@ impl Blows {
         self.by_target.fill(hits.map(|hit| Blow::new(*hit)), |blow| blow.hit.target_row.at() / BLOCK);
     }
 
+    /// Creatures that were killed, in no order.
+    pub fn fallen(&self) -> impl Iterator<Item = Fallen> {
+        let fatal = self.by_target.items().iter().filter(|blow| blow.fatal);
+        let of_creatures = fatal.filter(|blow| blow.hit.target_row.at() >= self.n_players);
+        of_creatures.map(|blow| Fallen {
+            creature: blow.hit.target,
+            row: blow.hit.target_row,
+            by: blow.source_row,
+        })
+    }
+
     /// Sorts what came of them by those who dealt or took it.
     ///
     /// - Cost: two passes over the hits.
@@ -114,6 +125,17 @@ impl Blows {
         self.by_receiver.fill(tells, |tell| tell.row.at() / LANE_ROWS);
         toll
     }
+}
+
+/// A creature that was killed in this tick.
+#[derive(Clone, Copy, Debug)]
+pub struct Fallen {
+    /// Which.
+    pub creature: EntityId,
+    /// Its row.
+    pub row: Row,
+    /// The row of whoever did it, if that one is still there.
+    pub by: Option<Row>,
 }
 
 /// What came of the hits of one tick.

@@ -497,3 +497,131 @@ impl Side {
         }
     }
 }
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// It is done, and survives whatever happens to the zone.
+    #[default]
+    Done = 0,
+    /// Nothing can be kept safely just now: nothing changes hands. Try again later, with the same request.
+    ReadOnly = 1,
+    /// What it names is not there, or not any more.
+    Gone = 2,
+    /// Out of reach.
+    TooFar = 3,
+    /// It is somebody else's, for now or for good.
+    NotYours = 4,
+    /// Whoever should give it has not so many.
+    TooFew = 5,
+    /// Whoever should get it has no room, or there is none on the ground.
+    NoRoom = 6,
+    /// The dead own, but do not act.
+    Dead = 7,
+    /// The creature has to be weakened first.
+    TooStrong = 8,
+    /// Too many orders in a second. It may be asked for again, with the same request.
+    TooFast = 9,
+    /// The zone has forgotten what became of this request: ask with a number above the newest.
+    TooOld = 10,
+    /// Such an order can never be followed.
+    Senseless = 11,
+}
+
+impl Outcome {
+    /// Width on the wire.
+    pub const BITS: u32 = 5;
+
+    /// Every value, in order.
+    pub const ALL: [Self; 12] = [
+        Self::Done,
+        Self::ReadOnly,
+        Self::Gone,
+        Self::TooFar,
+        Self::NotYours,
+        Self::TooFew,
+        Self::NoRoom,
+        Self::Dead,
+        Self::TooStrong,
+        Self::TooFast,
+        Self::TooOld,
+        Self::Senseless,
+    ];
+
+    /// The value that travels as `raw`.
+    ///
+    /// # Errors
+    /// [`DecodeError::Range`] for a number that is not given out.
+    #[inline]
+    pub const fn from_bits(raw: u32) -> Result<Self, DecodeError> {
+        Ok(
+            match raw {
+                0 => Self::Done,
+                1 => Self::ReadOnly,
+                2 => Self::Gone,
+                3 => Self::TooFar,
+                4 => Self::NotYours,
+                5 => Self::TooFew,
+                6 => Self::NoRoom,
+                7 => Self::Dead,
+                8 => Self::TooStrong,
+                9 => Self::TooFast,
+                10 => Self::TooOld,
+                11 => Self::Senseless,
+                _ => {
+                    return Err(DecodeError::Range {
+                        field: "Outcome",
+                        value: raw,
+                    });
+                }
+            },
+        )
+    }
+
+    /// Its name in the schema.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "Done",
+            Self::ReadOnly => "ReadOnly",
+            Self::Gone => "Gone",
+            Self::TooFar => "TooFar",
+            Self::NotYours => "NotYours",
+            Self::TooFew => "TooFew",
+            Self::NoRoom => "NoRoom",
+            Self::Dead => "Dead",
+            Self::TooStrong => "TooStrong",
+            Self::TooFast => "TooFast",
+            Self::TooOld => "TooOld",
+            Self::Senseless => "Senseless",
+        }
+    }
+
+    /// Its sentence in the schema.
+    #[must_use]
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Done => "It is done, and survives whatever happens to the zone.",
+            Self::ReadOnly => {
+                "Nothing can be kept safely just now: nothing changes hands. Try again later, with the same request."
+            }
+            Self::Gone => "What it names is not there, or not any more.",
+            Self::TooFar => "Out of reach.",
+            Self::NotYours => "It is somebody else's, for now or for good.",
+            Self::TooFew => "Whoever should give it has not so many.",
+            Self::NoRoom => {
+                "Whoever should get it has no room, or there is none on the ground."
+            }
+            Self::Dead => "The dead own, but do not act.",
+            Self::TooStrong => "The creature has to be weakened first.",
+            Self::TooFast => {
+                "Too many orders in a second. It may be asked for again, with the same request."
+            }
+            Self::TooOld => {
+                "The zone has forgotten what became of this request: ask with a number above the newest."
+            }
+            Self::Senseless => "Such an order can never be followed.",
+        }
+    }
+}

@@ -245,6 +245,19 @@ union TimedBody.1 block Circle # Circle
 union TimedBody.2 block Shot # Shot
 union TimedBody.3 block ShotEnd # ShotEnd
 [tolerant]
+enum Outcome bits 5
+enum Outcome.0 # Done
+enum Outcome.1 # ReadOnly
+enum Outcome.2 # Gone
+enum Outcome.3 # TooFar
+enum Outcome.4 # NotYours
+enum Outcome.5 # TooFew
+enum Outcome.6 # NoRoom
+enum Outcome.7 # Dead
+enum Outcome.8 # TooStrong
+enum Outcome.9 # TooFast
+enum Outcome.10 # TooOld
+enum Outcome.11 # Senseless
 enum Refusal bits 8
 enum Refusal.0 # None
 enum Refusal.1 # WireMajor
@@ -293,7 +306,66 @@ record 5.2 text max 400 # Notice.text
 record 6 server # Pace
 record 6.1 u32 "ticks" # Pace.tick
 record 6.2 u32 "us" # Pace.period_us
+record 7 server # Answer
+record 7.1 u32 # Answer.request
+record 7.2 u32 # Answer.outcome
+record 7.3 u32 "ticks" # Answer.tick
+record 8 server # Purse
+record 8.1 u32 "ticks" # Purse.tick
+record 8.2 u32 # Purse.request
+record 8.3 list_u32 max 17 # Purse.thing
+record 8.4 list_u32 max 17 # Purse.count
+record 8.5 list_u32 max 8 # Purse.beast_low
+record 8.6 list_u32 max 8 # Purse.beast_high
+record 8.7 list_u32 max 8 # Purse.beast_kind
+record 9 server # Drops
+record 9.1 u32 "ticks" # Drops.tick
+record 9.2 list_u32 max 16 # Drops.low
+record 9.3 list_u32 max 16 # Drops.high
+record 9.4 list_u32 max 16 # Drops.thing
+record 9.5 list_u32 max 16 # Drops.count
+record 9.6 list_u32 max 16 "mm" # Drops.x_mm
+record 9.7 list_u32 max 16 "mm" # Drops.y_mm
+record 10 server # Offered
+record 10.1 u32 # Offered.offer
+record 10.2 u32 # Offered.from
+record 10.3 u32 "ticks" # Offered.ends_at
+record 10.4 list_u32 max 4 # Offered.give_thing
+record 10.5 list_u32 max 4 # Offered.give_count
+record 10.6 list_u32 max 4 # Offered.want_thing
+record 10.7 list_u32 max 4 # Offered.want_count
 record 64 client # Goodbye
+record 65 client # PickUp
+record 65.1 u32 # PickUp.request
+record 65.2 u32 # PickUp.low
+record 65.3 u32 # PickUp.high
+record 66 client # PutDown
+record 66.1 u32 # PutDown.request
+record 66.2 u32 # PutDown.thing
+record 66.3 u32 # PutDown.count
+record 67 client # Give
+record 67.1 u32 # Give.request
+record 67.2 u32 # Give.to
+record 67.3 u32 # Give.thing
+record 67.4 u32 # Give.count
+record 68 client # Offer
+record 68.1 u32 # Offer.request
+record 68.2 u32 # Offer.to
+record 68.3 list_u32 max 4 # Offer.give_thing
+record 68.4 list_u32 max 4 # Offer.give_count
+record 68.5 list_u32 max 4 # Offer.want_thing
+record 68.6 list_u32 max 4 # Offer.want_count
+record 69 client # Reply
+record 69.1 u32 # Reply.request
+record 69.2 u32 # Reply.offer
+record 69.3 bool # Reply.accepts
+record 70 client # Capture
+record 70.1 u32 # Capture.request
+record 70.2 u32 # Capture.target
+record 71 client # SetFree
+record 71.1 u32 # SetFree.request
+record 71.2 u32 # SetFree.low
+record 71.3 u32 # SetFree.high
 frozen Hello
 frozen Hello.1 magic ARCN # magic
 frozen Hello.2 u16 # hello_version

@@ -348,6 +348,258 @@ impl Pace {
     }
 }
 
+/// What became of an order. Once it says Done, no crash undoes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Number that the client gave the order.
+    pub request: u32,
+    /// A value of Outcome.
+    pub outcome: u32,
+    /// When it was decided.
+    ///
+    /// - Units: ticks.
+    pub tick: u32,
+}
+
+impl Answer {
+    /// First byte.
+    pub const OPCODE: u8 = 7;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.outcome));
+        put_number(out, 3, u64::from(self.tick));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.outcome = fields.u32()?,
+                3 => value.tick = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// All that the player owns, whenever some of it has changed. Thing 0 is gold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purse {
+    /// As of the end of this tick.
+    ///
+    /// - Units: ticks.
+    pub tick: u32,
+    /// The newest request that the zone has heard of this player: the next one has a higher number.
+    pub request: u32,
+    /// What there is some of. At most 17 values.
+    pub thing: Vec<u32>,
+    /// How many of each. At most 17 values.
+    pub count: Vec<u32>,
+    /// Captured creatures: durable ids, low halves. At most 8 values.
+    pub beast_low: Vec<u32>,
+    /// High halves. At most 8 values.
+    pub beast_high: Vec<u32>,
+    /// A value of Kind for each. At most 8 values.
+    pub beast_kind: Vec<u32>,
+}
+
+impl Purse {
+    /// First byte.
+    pub const OPCODE: u8 = 8;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    ///
+    /// # Panics
+    /// If a field is longer than its bound: our bug.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.tick));
+        put_number(out, 2, u64::from(self.request));
+        assert!(self.thing.len() <= 17, "Purse.thing is too long");
+        put_list(out, 3, &self.thing);
+        assert!(self.count.len() <= 17, "Purse.count is too long");
+        put_list(out, 4, &self.count);
+        assert!(self.beast_low.len() <= 8, "Purse.beast_low is too long");
+        put_list(out, 5, &self.beast_low);
+        assert!(self.beast_high.len() <= 8, "Purse.beast_high is too long");
+        put_list(out, 6, &self.beast_high);
+        assert!(self.beast_kind.len() <= 8, "Purse.beast_kind is too long");
+        put_list(out, 7, &self.beast_kind);
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.tick = fields.u32()?,
+                2 => value.request = fields.u32()?,
+                3 => value.thing = fields.list_u32(17)?,
+                4 => value.count = fields.list_u32(17)?,
+                5 => value.beast_low = fields.list_u32(8)?,
+                6 => value.beast_high = fields.list_u32(8)?,
+                7 => value.beast_kind = fields.list_u32(8)?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// All that lies on the ground near the player and may be picked up by it, nearest first; whenever that has changed, about once a second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// As of the end of this tick.
+    ///
+    /// - Units: ticks.
+    pub tick: u32,
+    /// Durable ids, low halves. At most 16 values.
+    pub low: Vec<u32>,
+    /// High halves. At most 16 values.
+    pub high: Vec<u32>,
+    /// What it is. At most 16 values.
+    pub thing: Vec<u32>,
+    /// How many. At most 16 values.
+    pub count: Vec<u32>,
+    /// Where it lies, east. At most 16 values.
+    ///
+    /// - Units: mm.
+    pub x_mm: Vec<u32>,
+    /// South. At most 16 values.
+    ///
+    /// - Units: mm.
+    pub y_mm: Vec<u32>,
+}
+
+impl Drops {
+    /// First byte.
+    pub const OPCODE: u8 = 9;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    ///
+    /// # Panics
+    /// If a field is longer than its bound: our bug.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.tick));
+        assert!(self.low.len() <= 16, "Drops.low is too long");
+        put_list(out, 2, &self.low);
+        assert!(self.high.len() <= 16, "Drops.high is too long");
+        put_list(out, 3, &self.high);
+        assert!(self.thing.len() <= 16, "Drops.thing is too long");
+        put_list(out, 4, &self.thing);
+        assert!(self.count.len() <= 16, "Drops.count is too long");
+        put_list(out, 5, &self.count);
+        assert!(self.x_mm.len() <= 16, "Drops.x_mm is too long");
+        put_list(out, 6, &self.x_mm);
+        assert!(self.y_mm.len() <= 16, "Drops.y_mm is too long");
+        put_list(out, 7, &self.y_mm);
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.tick = fields.u32()?,
+                2 => value.low = fields.list_u32(16)?,
+                3 => value.high = fields.list_u32(16)?,
+                4 => value.thing = fields.list_u32(16)?,
+                5 => value.count = fields.list_u32(16)?,
+                6 => value.x_mm = fields.list_u32(16)?,
+                7 => value.y_mm = fields.list_u32(16)?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// Somebody offers a trade. Both halves change hands together when it is accepted, or none does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// Number to answer it with.
+    pub offer: u32,
+    /// EntityId of whoever offers.
+    pub from: u32,
+    /// It can be accepted before this tick.
+    ///
+    /// - Units: ticks.
+    pub ends_at: u32,
+    /// What the other gives. At most 4 values.
+    pub give_thing: Vec<u32>,
+    /// How many of each. At most 4 values.
+    pub give_count: Vec<u32>,
+    /// What the other wants for it. At most 4 values.
+    pub want_thing: Vec<u32>,
+    /// How many of each. At most 4 values.
+    pub want_count: Vec<u32>,
+}
+
+impl Offered {
+    /// First byte.
+    pub const OPCODE: u8 = 10;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    ///
+    /// # Panics
+    /// If a field is longer than its bound: our bug.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.offer));
+        put_number(out, 2, u64::from(self.from));
+        put_number(out, 3, u64::from(self.ends_at));
+        assert!(self.give_thing.len() <= 4, "Offered.give_thing is too long");
+        put_list(out, 4, &self.give_thing);
+        assert!(self.give_count.len() <= 4, "Offered.give_count is too long");
+        put_list(out, 5, &self.give_count);
+        assert!(self.want_thing.len() <= 4, "Offered.want_thing is too long");
+        put_list(out, 6, &self.want_thing);
+        assert!(self.want_count.len() <= 4, "Offered.want_count is too long");
+        put_list(out, 7, &self.want_count);
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.offer = fields.u32()?,
+                2 => value.from = fields.u32()?,
+                3 => value.ends_at = fields.u32()?,
+                4 => value.give_thing = fields.list_u32(4)?,
+                5 => value.give_count = fields.list_u32(4)?,
+                6 => value.want_thing = fields.list_u32(4)?,
+                7 => value.want_count = fields.list_u32(4)?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
 /// The player leaves on purpose: the body need not wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Goodbye;
@@ -372,6 +624,319 @@ impl Goodbye {
     }
 }
 
+/// An order: take what lies on the ground. Orders carry a number above that of every earlier order of the player; an order that is sent again with the same number is followed once and answered again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PickUp {
+    /// From 1.
+    pub request: u32,
+    /// Durable id of what lies there, low half.
+    pub low: u32,
+    /// High half.
+    pub high: u32,
+}
+
+impl PickUp {
+    /// First byte.
+    pub const OPCODE: u8 = 65;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.low));
+        put_number(out, 3, u64::from(self.high));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.low = fields.u32()?,
+                3 => value.high = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// An order: lay something on the ground, for anybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PutDown {
+    /// As for PickUp.
+    pub request: u32,
+    /// What.
+    pub thing: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl PutDown {
+    /// First byte.
+    pub const OPCODE: u8 = 66;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.thing));
+        put_number(out, 3, u64::from(self.count));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.thing = fields.u32()?,
+                3 => value.count = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// An order: hand something to somebody near.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Give {
+    /// As for PickUp.
+    pub request: u32,
+    /// EntityId of a player.
+    pub to: u32,
+    /// What.
+    pub thing: u32,
+    /// How many.
+    pub count: u32,
+}
+
+impl Give {
+    /// First byte.
+    pub const OPCODE: u8 = 67;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.to));
+        put_number(out, 3, u64::from(self.thing));
+        put_number(out, 4, u64::from(self.count));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.to = fields.u32()?,
+                3 => value.thing = fields.u32()?,
+                4 => value.count = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// An order: offer a trade to somebody near, for half a minute. A player's newer offer replaces the older one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// As for PickUp.
+    pub request: u32,
+    /// EntityId of a player.
+    pub to: u32,
+    /// What is given. At most 4 values.
+    pub give_thing: Vec<u32>,
+    /// How many of each. At most 4 values.
+    pub give_count: Vec<u32>,
+    /// What is wanted for it. At most 4 values.
+    pub want_thing: Vec<u32>,
+    /// How many of each. At most 4 values.
+    pub want_count: Vec<u32>,
+}
+
+impl Offer {
+    /// First byte.
+    pub const OPCODE: u8 = 68;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    ///
+    /// # Panics
+    /// If a field is longer than its bound: our bug.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.to));
+        assert!(self.give_thing.len() <= 4, "Offer.give_thing is too long");
+        put_list(out, 3, &self.give_thing);
+        assert!(self.give_count.len() <= 4, "Offer.give_count is too long");
+        put_list(out, 4, &self.give_count);
+        assert!(self.want_thing.len() <= 4, "Offer.want_thing is too long");
+        put_list(out, 5, &self.want_thing);
+        assert!(self.want_count.len() <= 4, "Offer.want_count is too long");
+        put_list(out, 6, &self.want_count);
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.to = fields.u32()?,
+                3 => value.give_thing = fields.list_u32(4)?,
+                4 => value.give_count = fields.list_u32(4)?,
+                5 => value.want_thing = fields.list_u32(4)?,
+                6 => value.want_count = fields.list_u32(4)?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// An order: accept or decline what somebody offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// As for PickUp.
+    pub request: u32,
+    /// Number of the offer.
+    pub offer: u32,
+    /// Trade, or forget it.
+    pub accepts: bool,
+}
+
+impl Reply {
+    /// First byte.
+    pub const OPCODE: u8 = 69;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.offer));
+        put_number(out, 3, u64::from(self.accepts));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.offer = fields.u32()?,
+                3 => value.accepts = fields.bool()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// An order: put a weakened creature near into a free slot of the stable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// As for PickUp.
+    pub request: u32,
+    /// EntityId of a creature.
+    pub target: u32,
+}
+
+impl Capture {
+    /// First byte.
+    pub const OPCODE: u8 = 70;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.target));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.target = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// An order: let a captured creature go. It is gone then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SetFree {
+    /// As for PickUp.
+    pub request: u32,
+    /// Durable id of the creature, low half.
+    pub low: u32,
+    /// High half.
+    pub high: u32,
+}
+
+impl SetFree {
+    /// First byte.
+    pub const OPCODE: u8 = 71;
+
+    /// Appends opcode and fields; fields at their default are left out.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(Self::OPCODE);
+        put_number(out, 1, u64::from(self.request));
+        put_number(out, 2, u64::from(self.low));
+        put_number(out, 3, u64::from(self.high));
+    }
+
+    /// Reads a whole record, opcode first; unknown fields are skipped, missing ones are default.
+    ///
+    /// # Errors
+    /// When the record rules are broken or a value is outside its bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new(bytes, Self::OPCODE)?;
+        let mut value = Self::default();
+        while let Some(id) = fields.next_id()? {
+            match id {
+                1 => value.request = fields.u32()?,
+                2 => value.low = fields.u32()?,
+                3 => value.high = fields.u32()?,
+                _ => {}
+            }
+        }
+        Ok(value)
+    }
+}
+
 /// Any record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -387,8 +952,30 @@ pub enum Record {
     Notice(Notice),
     /// How long ticks will take: a zone that has too much to do stretches them, to twice their length at most, and says so before. Holds until the next one.
     Pace(Pace),
+    /// What became of an order. Once it says Done, no crash undoes it.
+    Answer(Answer),
+    /// All that the player owns, whenever some of it has changed. Thing 0 is gold.
+    Purse(Purse),
+    /// All that lies on the ground near the player and may be picked up by it, nearest first; whenever that has changed, about once a second.
+    Drops(Drops),
+    /// Somebody offers a trade. Both halves change hands together when it is accepted, or none does.
+    Offered(Offered),
     /// The player leaves on purpose: the body need not wait.
     Goodbye(Goodbye),
+    /// An order: take what lies on the ground. Orders carry a number above that of every earlier order of the player; an order that is sent again with the same number is followed once and answered again.
+    PickUp(PickUp),
+    /// An order: lay something on the ground, for anybody.
+    PutDown(PutDown),
+    /// An order: hand something to somebody near.
+    Give(Give),
+    /// An order: offer a trade to somebody near, for half a minute. A player's newer offer replaces the older one.
+    Offer(Offer),
+    /// An order: accept or decline what somebody offered.
+    Reply(Reply),
+    /// An order: put a weakened creature near into a free slot of the stable.
+    Capture(Capture),
+    /// An order: let a captured creature go. It is gone then.
+    SetFree(SetFree),
     /// A newer peer's record: skipped.
     Unknown {
         /// Its first byte.
@@ -407,7 +994,18 @@ impl Record {
             Self::Path(_) => Path::OPCODE,
             Self::Notice(_) => Notice::OPCODE,
             Self::Pace(_) => Pace::OPCODE,
+            Self::Answer(_) => Answer::OPCODE,
+            Self::Purse(_) => Purse::OPCODE,
+            Self::Drops(_) => Drops::OPCODE,
+            Self::Offered(_) => Offered::OPCODE,
             Self::Goodbye(_) => Goodbye::OPCODE,
+            Self::PickUp(_) => PickUp::OPCODE,
+            Self::PutDown(_) => PutDown::OPCODE,
+            Self::Give(_) => Give::OPCODE,
+            Self::Offer(_) => Offer::OPCODE,
+            Self::Reply(_) => Reply::OPCODE,
+            Self::Capture(_) => Capture::OPCODE,
+            Self::SetFree(_) => SetFree::OPCODE,
             Self::Unknown { opcode } => *opcode,
         }
     }
@@ -424,7 +1022,18 @@ impl Record {
             Self::Path(record) => record.encode(out),
             Self::Notice(record) => record.encode(out),
             Self::Pace(record) => record.encode(out),
+            Self::Answer(record) => record.encode(out),
+            Self::Purse(record) => record.encode(out),
+            Self::Drops(record) => record.encode(out),
+            Self::Offered(record) => record.encode(out),
             Self::Goodbye(record) => record.encode(out),
+            Self::PickUp(record) => record.encode(out),
+            Self::PutDown(record) => record.encode(out),
+            Self::Give(record) => record.encode(out),
+            Self::Offer(record) => record.encode(out),
+            Self::Reply(record) => record.encode(out),
+            Self::Capture(record) => record.encode(out),
+            Self::SetFree(record) => record.encode(out),
             Self::Unknown { opcode } => out.push(*opcode),
         }
     }
@@ -448,7 +1057,18 @@ impl Record {
                 Path::OPCODE => Self::Path(Path::decode(bytes)?),
                 Notice::OPCODE => Self::Notice(Notice::decode(bytes)?),
                 Pace::OPCODE => Self::Pace(Pace::decode(bytes)?),
+                Answer::OPCODE => Self::Answer(Answer::decode(bytes)?),
+                Purse::OPCODE => Self::Purse(Purse::decode(bytes)?),
+                Drops::OPCODE => Self::Drops(Drops::decode(bytes)?),
+                Offered::OPCODE => Self::Offered(Offered::decode(bytes)?),
                 Goodbye::OPCODE => Self::Goodbye(Goodbye::decode(bytes)?),
+                PickUp::OPCODE => Self::PickUp(PickUp::decode(bytes)?),
+                PutDown::OPCODE => Self::PutDown(PutDown::decode(bytes)?),
+                Give::OPCODE => Self::Give(Give::decode(bytes)?),
+                Offer::OPCODE => Self::Offer(Offer::decode(bytes)?),
+                Reply::OPCODE => Self::Reply(Reply::decode(bytes)?),
+                Capture::OPCODE => Self::Capture(Capture::decode(bytes)?),
+                SetFree::OPCODE => Self::SetFree(SetFree::decode(bytes)?),
                 opcode => Self::Unknown { opcode },
             },
         )

@@ -3,6 +3,8 @@
 mod alone;
 #[path = "sim/budget.rs"]
 mod budget;
+#[path = "sim/economy.rs"]
+mod economy;
 #[path = "sim/fixtures.rs"]
 mod fixtures;
 #[path = "sim/late.rs"]

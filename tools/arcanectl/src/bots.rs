@@ -65,6 +65,12 @@ pub(crate) struct Args {
     /// Lose this share of all datagrams on purpose, both ways, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     lose: f64,
+    /// Bots pick up, give, trade and capture nothing.
+    #[arg(long)]
+    no_trade: bool,
+    /// Write every answer to an order to this file: player, request, outcome. Replaces the file.
+    #[arg(long, value_name = "FILE")]
+    orders_log: Option<PathBuf>,
     /// Record the first bot's session: all that came in, and sums of what it showed. Replaces the file.
     #[arg(long, value_name = "FILE")]
     record_session: Option<PathBuf>,
@@ -138,6 +144,8 @@ fn config(args: &Args) -> BotsConfig {
         predict: !args.no_predict,
         pack: args.pack,
         lose: args.lose,
+        trades: !args.no_trade,
+        orders_log: args.orders_log.clone(),
         tape: args.record_session.as_ref().map(|_| label(args)),
         ..BotsConfig::new(args.addr(), args.n as usize)
     }

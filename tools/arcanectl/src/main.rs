@@ -1,9 +1,10 @@
 //! `arcanectl`: what a person asks of a realm and of its source. One module per subcommand.
 //!
-//! [`bots`] plays, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again, [`wal`] reads a zone's log. Every command knows `--json`; exit codes are [`Exit`].
+//! [`bots`] plays, [`economy`] counts what players own, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again, [`wal`] reads a zone's log. Every command knows `--json`; exit codes are [`Exit`].
 #![forbid(unsafe_code)]
 
 mod bots;
+mod economy;
 mod hist;
 mod proto;
 mod replay;
@@ -43,6 +44,8 @@ struct Cli {
 enum Command {
     /// Load: players made of code, with real sockets and an open-loop schedule.
     Bots(bots::Args),
+    /// What players own: whether it adds up, and who has what.
+    Economy(economy::Args),
     /// Histograms: logs of a zone as a table, a picture, a comparison, a sum.
     Hist(hist::Args),
     /// The wire: generate code from the schema, compare schemas, explain bytes.
@@ -58,6 +61,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bots(args) => bots::run(&args),
+        Command::Economy(args) => economy::run(&args),
         Command::Hist(args) => hist::run(&args),
         Command::Proto(args) => proto::run(&args),
         Command::Replay(args) => replay::run(&args),

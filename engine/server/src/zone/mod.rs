@@ -20,6 +20,7 @@ pub mod rates;
 pub mod record;
 pub mod schedule;
 pub mod tokens;
+pub mod trade;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,7 @@ use files::Ready;
 use governor::{Governor, Ladder, Spent};
 use greeting::Greeting;
 use keep::open::{self, Opened};
-use keep::{KeepError, Keeper};
+use keep::{Held, KeepError, Keeper};
 use peers::{Act, Peers};
 use record::{RecordFlags, Recorder};
 use schedule::Schedule;
@@ -242,6 +243,7 @@ impl Zone {
         let world_config = world_config(&config.zone);
         let opened = group.install(|| open_world(config, &world_config, begin))?;
         let Opened { world, mut inputs, tokens, keeper, is_new } = opened;
+        inputs.insert(0, Input::Names(id_high));
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
         peers.set_reach(config.plain_websocket);
@@ -352,7 +354,7 @@ impl Zone {
         self.server.receive(begun);
         self.take_events(begun);
         frame.skip();
-        self.step(tick, &mut frame);
+        self.step(&mut frame);
         self.deliver();
         self.server.flush(Instant::now());
         self.recorder.handle_tick(&self.world, &self.inputs);
@@ -361,6 +363,7 @@ impl Zone {
         let failed = self.world.facts().iter().filter(|fact| fact.body == FactBody::Failed);
         self.inputs.extend(failed.map(|fact| Input::Detach { player: fact.player }));
         self.survey();
+        self.ration();
         self.keeper.handle_end(&self.world, self.peers.grants());
         burden.carry(tick);
         let timed = watch.end(&frame);
@@ -382,7 +385,7 @@ impl Zone {
 
     /// The world's part of a tick. What it must not forget leaves for the log as soon as it has happened, so that the disk
     /// works while clients are served.
-    fn step(&mut self, tick: u32, frame: &mut StageFrame) {
+    fn step(&mut self, frame: &mut StageFrame) {
         let Self { world, inputs, keeper, log_ended, under_way, peers, .. } = self;
         keeper.handle_granted(peers.take_granted());
         keeper.handle_begin(world);
@@ -392,7 +395,9 @@ impl Zone {
             frame.end_stage(stage as usize);
             *under_way = Stage::ALL.get(stage as usize + 1).copied();
         };
-        engine::tick_settled(world, inputs, done, |_| *log_ended = keeper.handle_settled(tick, inputs).err());
+        engine::tick_settled(world, inputs, done, |world| {
+            *log_ended = keeper.handle_settled(world, inputs).err();
+        });
     }
 
     /// Decides how much detail the next tick has, and announces how long ticks will take.
@@ -407,6 +412,19 @@ impl Zone {
         if let Some(pace) = self.schedule.handle_percent(self.world.now(), self.world.shed().percent()) {
             self.peers.handle_pace(&pace);
             self.act();
+        }
+    }
+
+    /// While the log has no room, nothing may change hands: what cannot be kept must not be promised.
+    fn ration(&mut self) {
+        let is_full = self.keeper.is_full();
+        if is_full != self.world.market().economy().is_read_only() {
+            tracing::warn!(
+                tick = self.world.now(),
+                is_full,
+                "the log's room decides whether things change hands"
+            );
+            self.inputs.push(Input::ReadOnly(is_full));
         }
     }
 
@@ -474,8 +492,16 @@ impl Zone {
                 self.peers.handle_fact(&fact, tick);
             }
         }
-        while let Some((tick, fact)) = self.keeper.poll_fact() {
-            self.peers.handle_fact(&fact, tick);
+        for receipt in self.world.receipts() {
+            if let Some(receipt) = self.keeper.handle_receipt(tick, receipt) {
+                self.peers.handle_receipt(&receipt, tick);
+            }
+        }
+        while let Some((tick, held)) = self.keeper.poll_held() {
+            match held {
+                Held::Fact(fact) => self.peers.handle_fact(&fact, tick),
+                Held::Receipt(receipt) => self.peers.handle_receipt(&receipt, tick),
+            }
         }
         self.act();
         for (player, frame) in self.world.frames() {

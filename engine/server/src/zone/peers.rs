@@ -12,12 +12,15 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use engine::economy::Receipt;
 use engine::{DurableId, EntityId, Fact, FactBody, Input};
 use kernel::walker::Path;
 use netproto::input::InputPacket;
 use netproto::peer::{IN_FLIGHT_DATAGRAMS, IN_FLIGHT_STREAM};
 use netproto::version::{self, Refused};
-use netproto::{Hello, Notice, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord};
+use netproto::{
+    Hello, Notice, Outcome, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord,
+};
 use transport::{CloseCode, Event, Link, PeerId, PlainWebSocket};
 
 use super::budgeter::Probe;
@@ -25,6 +28,7 @@ use super::greeting::Greeting;
 use super::rates::{Conduct, Verdict};
 use super::schedule::{Pace, Schedule};
 use super::tokens::{Grant, TOKEN_BYTES, Token, TokenHash, Tokens};
+use super::trade;
 
 /// A player as everybody outside the world names one.
 pub type Player = DurableId;
@@ -160,7 +164,7 @@ impl Peers {
                 let stranger = Stranger { peer: *peer, link: *link, addr: *addr };
                 self.handle_hello(now, stranger, bytes, inputs);
             }
-            Event::Record { peer, bytes } => self.handle_record(*peer, bytes, inputs),
+            Event::Record { peer, bytes } => self.handle_record((now, clock.1), *peer, bytes, inputs),
             Event::Datagram { peer, bytes, arrived } => {
                 self.handle_datagram(*peer, bytes, *arrived, clock, inputs);
             }
@@ -245,7 +249,13 @@ impl Peers {
         DurableId { low: self.n_ids, high: self.id_high }
     }
 
-    fn handle_record(&mut self, id: PeerId, bytes: &[u8], inputs: &mut Vec<Input>) {
+    fn handle_record(
+        &mut self,
+        (now, last_tick): (Instant, u32),
+        id: PeerId,
+        bytes: &[u8],
+        inputs: &mut Vec<Input>,
+    ) {
         let Some(player) = self.row(id).map(|row| row.player) else { return };
         if bytes.starts_with(HELLO_MAGIC) {
             let text = "a connection says hello once; open another one to start over";
@@ -260,11 +270,47 @@ impl Peers {
                 self.acts.push_back(Act::Close { peer: id, code: CloseCode::Done });
             }
             Ok(Record::Unknown { opcode }) => self.handle_unknown(id, opcode, inputs),
+            Ok(order) if trade::order(&order).is_some() => {
+                self.handle_order((now, last_tick), id, &order, inputs);
+            }
             Ok(other) => {
                 let text = format!("record {} is not a client's to send", other.opcode());
                 self.end(id, Refusal::BadRecord, &text, inputs);
             }
             Err(error) => self.end(id, Refusal::BadRecord, &error.to_string(), inputs),
+        }
+    }
+
+    /// The world decides what comes of an order; what is too fast or makes no sense is answered here, and forgotten.
+    fn handle_order(
+        &mut self,
+        (now, last_tick): (Instant, u32),
+        id: PeerId,
+        record: &Record,
+        inputs: &mut Vec<Input>,
+    ) {
+        let (Some(row), Some(order)) = (self.row_mut(id), trade::order(record)) else { return };
+        let (player, verdict) = (row.player, row.conduct.handle_order(now));
+        let request = order.as_ref().map_or_else(|request| *request, |(request, _)| *request);
+        let refused = match (verdict, order) {
+            (Verdict::Read, Ok((request, order))) => {
+                self.counts.orders += 1;
+                return inputs.push(Input::Order { player, request, order });
+            }
+            (Verdict::Read, Err(_)) => Outcome::Senseless,
+            (Verdict::Drop, _) => Outcome::TooFast,
+            (Verdict::Close, _) => {
+                return self.end(id, Refusal::Flood, "too many orders for ten seconds", inputs);
+            }
+        };
+        self.counts.orders_refused += 1;
+        self.acts.push_back(Act::Record { peer: id, record: trade::answer(request, refused, last_tick) });
+    }
+
+    /// The world has something to say about what players own.
+    pub fn handle_receipt(&mut self, receipt: &Receipt, tick: u32) {
+        if let Some(peer) = self.by_player.get(&receipt.player).copied() {
+            self.acts.push_back(Act::Record { peer, record: trade::record(receipt, tick) });
         }
     }
 

@@ -10,6 +10,9 @@ const BURST: u32 = 60;
 const DROPPED_MAX: u32 = 300;
 /// Datagrams within [`WINDOW`] that may fail to decode.
 const BAD_MAX: u32 = 20;
+/// Orders per second, and what may come at once: faster than fingers, slower than a flood.
+const ORDERS_PER_SECOND: u32 = 8;
+const ORDERS_BURST: u32 = 16;
 const WINDOW: Duration = Duration::from_secs(10);
 /// Silence that ends a connection.
 pub const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -25,13 +28,38 @@ pub enum Verdict {
     Close,
 }
 
+/// What may come so often, and a burst of it.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// What may come now, in thousandths.
+    tokens_milli: u32,
+    filled_at: Instant,
+}
+
+impl Bucket {
+    fn full(now: Instant, burst: u32) -> Self {
+        Self { tokens_milli: burst * 1000, filled_at: now }
+    }
+
+    /// Takes one, if there is one.
+    fn take(&mut self, now: Instant, per_second: u32, burst: u32) -> bool {
+        let elapsed_ms = now.saturating_duration_since(self.filled_at).as_millis().min(10_000) as u32;
+        if elapsed_ms > 0 {
+            self.filled_at = now;
+            self.tokens_milli = (self.tokens_milli + elapsed_ms * per_second).min(burst * 1000);
+        }
+        let has_one = self.tokens_milli >= 1000;
+        self.tokens_milli -= if has_one { 1000 } else { 0 };
+        has_one
+    }
+}
+
 /// One peer's conduct.
 #[derive(Clone, Copy, Debug)]
 pub struct Conduct {
     heard_at: Instant,
-    /// Datagrams that may come now, in thousandths.
-    tokens_milli: u32,
-    filled_at: Instant,
+    datagrams: Bucket,
+    orders: Bucket,
     dropped: Window,
     bad: Window,
 }
@@ -58,19 +86,27 @@ impl Conduct {
     #[must_use]
     pub fn new(now: Instant) -> Self {
         let window = Window { begun: now, n: 0 };
-        Self { heard_at: now, tokens_milli: BURST * 1000, filled_at: now, dropped: window, bad: window }
+        Self {
+            heard_at: now,
+            datagrams: Bucket::full(now, BURST),
+            orders: Bucket::full(now, ORDERS_BURST),
+            dropped: window,
+            bad: window,
+        }
     }
 
     /// A datagram came.
     pub fn handle_datagram(&mut self, now: Instant) -> Verdict {
         self.heard_at = now;
-        let elapsed_ms = now.saturating_duration_since(self.filled_at).as_millis().min(1_000) as u32;
-        if elapsed_ms > 0 {
-            self.filled_at = now;
-            self.tokens_milli = (self.tokens_milli + elapsed_ms * DATAGRAMS_PER_SECOND).min(BURST * 1000);
+        if self.datagrams.take(now, DATAGRAMS_PER_SECOND, BURST) {
+            return Verdict::Read;
         }
-        if self.tokens_milli >= 1000 {
-            self.tokens_milli -= 1000;
+        if self.dropped.count(now) > DROPPED_MAX { Verdict::Close } else { Verdict::Drop }
+    }
+
+    /// An order came. One too many is answered with a no, and too many for too long end the connection.
+    pub fn handle_order(&mut self, now: Instant) -> Verdict {
+        if self.orders.take(now, ORDERS_PER_SECOND, ORDERS_BURST) {
             return Verdict::Read;
         }
         if self.dropped.count(now) > DROPPED_MAX { Verdict::Close } else { Verdict::Drop }

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use client_core::Nanos;
 use client_core::playback::play;
 use client_core::tape::{Note, Reel, Tape, TapeHeader};
+use engine::economy::{BUNDLE, Goods, MADE_LOW_MIN, Order};
 use engine::replay::blocks::BLOCK_HEAD_BYTES;
 use engine::replay::bytes::{Bytes, put};
 use engine::replay::header::HEADER_BYTES;
 use engine::replay::{Header, Outcome, Piece, Reader, Tail, Writer, inputs};
-use engine::{Content, DurableId, Input, World, ZoneConfig};
+use engine::{Content, DurableId, EntityId, Input, World, ZoneConfig};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use jobs::dump;
@@ -212,6 +213,22 @@ pub(super) fn some_inputs(now: u32) -> Vec<Input> {
             Input::Join { player: player(2), in_flight_max: 6, place: Some((60_000, 61_000)) },
         ],
         4 => vec![Input::Shed(2), Input::Detach { player: player(2) }],
+        5 => {
+            let goods = Goods { thing: 2, count: 3 };
+            let bundle = [goods; BUNDLE];
+            let orders = [
+                Order::PickUp { drop: player(MADE_LOW_MIN) },
+                Order::PutDown { goods },
+                Order::Give { to: EntityId(7), goods },
+                Order::Offer { to: EntityId(7), given: bundle, wanted: bundle },
+                Order::Reply { offer: 1, accepts: true },
+                Order::Capture { target: EntityId(9) },
+                Order::SetFree { beast: player(MADE_LOW_MIN) },
+            ];
+            let asked = |(request, order)| Input::Order { player: player(1), request, order };
+            let others = [Input::Names(3), Input::ReadOnly(false)];
+            others.into_iter().chain((1..).zip(orders).map(asked)).collect()
+        }
         9 => vec![Input::Leave { player: player(1) }],
         _ => {
             let packet = InputPacket { tick: now, n_commands: 2, ..InputPacket::default() };

@@ -5,9 +5,11 @@
 use super::files::{SMALL, seal, some_inputs};
 use super::pieces::{Pieces, push};
 use engine::durable::{self, record};
+use engine::economy::{Asker, Beast, Drop, Effect, Goods, MADE_LOW_MIN};
 use engine::replay::Header;
 use engine::replay::header::HEADER_BYTES;
-use engine::{Checkpoint, Content, DurableId, World, tick};
+use engine::{Checkpoint, Content, DurableId, EntityId, World, tick};
+use netproto::Kind;
 use server::zone::keep::notes;
 use server::zone::tokens::{Grant, TOKEN_BYTES, TokenHash};
 use std::io;
@@ -79,7 +81,8 @@ pub fn log_seeds() -> Vec<Vec<u8>> {
     for now in [1, 4, 5, 64] {
         let mut payload = Vec::new();
         let hash = durable::hash_is_due(now).then_some(7);
-        record::write(&mut payload, &some_inputs(now), if now == 1 { &tokens } else { &[] }, hash);
+        let tokens: &[u8] = if now == 1 { &tokens } else { &[] };
+        record::write(&mut payload, &some_inputs(now), &some_effects(now), tokens, hash);
         log.append(now, record::TICK, &payload);
         push(&mut said, now as u8, &payload);
     }
@@ -90,6 +93,26 @@ pub fn log_seeds() -> Vec<Vec<u8>> {
     let mut alone = vec![1];
     push(&mut alone, 0, &tokens);
     vec![whole, said, alone]
+}
+
+/// One of each kind, in the fourth tick.
+fn some_effects(now: u32) -> Vec<Effect> {
+    let id = |low| DurableId { low, high: 3 };
+    let (goods, drop) = (Goods { thing: 2, count: 3 }, id(MADE_LOW_MIN));
+    let (by, creature) = (Asker { player: id(1), request: 7 }, EntityId(9));
+    let lying = Drop { id: drop, goods, place: (5, 6), owner: Some(id(1)), free_at: 200, ends_at: 2_400 };
+    let beast = Beast { id: drop, kind: Kind::Wolf, look: 3 };
+    let all = [
+        Effect::Left { drop: lying, creature },
+        Effect::PutDown { by, drop: Drop { owner: None, ..lying } },
+        Effect::PickedUp { by, drop, goods },
+        Effect::Decayed { drop, goods },
+        Effect::Given { by, to: id(2), goods },
+        Effect::Traded { by, other: id(2), given: [goods; 4], wanted: [goods; 4] },
+        Effect::Captured { by, beast, creature },
+        Effect::SetFree { by, beast },
+    ];
+    if now == 4 { all.to_vec() } else { Vec::new() }
 }
 
 /// A checkpoint: its file as it is, or what it says, with the sum of its header made right or not; some of them become

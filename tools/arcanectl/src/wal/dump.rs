@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 use engine::Input;
 use engine::durable::record::{self, OPEN, TICK};
+use engine::economy::Effect;
 use engine::replay::{HEADER_BYTES, Header};
 use serde_json::{Value, json};
 use storage::Lsn;
 use storage::wal::{Record, Scan, ScanError};
 
-use crate::Exit;
+use crate::{Exit, economy};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     /// Last record.
     #[arg(long, value_name = "LSN", default_value_t = u64::MAX, hide_default_value = true)]
     to: u64,
-    /// Only records that are more than packets of players: joins, farewells, tokens, openings.
+    /// Only records that are more than packets of players: joins, farewells, tokens, openings, orders, changes of hands.
     #[arg(long)]
     events: bool,
     /// One JSON object per line.
@@ -80,6 +81,9 @@ fn line(args: &Args, found: &Record<'_>) -> anyhow::Result<Option<String>> {
         TICK => {
             let tick = record::read(found.tick, found.payload)?;
             let mut details = counted(&tick.inputs);
+            if !tick.effects.is_empty() {
+                details.insert("effects", effects(&tick.effects, args.json));
+            }
             let is_event = details.keys().any(|key| *key != "packets") || !tick.notes.is_empty();
             if args.events && !is_event {
                 return Ok(None);
@@ -104,6 +108,17 @@ fn line(args: &Args, found: &Record<'_>) -> anyhow::Result<Option<String>> {
     Ok(Some(format!("{lsn:>10}  tick {tick:<9} {what:<7} {n:>7} B  {}", details.join(" "))))
 }
 
+/// What changed hands: whole for machines, counted for people.
+fn effects(effects: &[Effect], is_whole: bool) -> Value {
+    if is_whole {
+        return effects.iter().map(economy::effect).collect();
+    }
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    effects.iter().for_each(|effect| *counts.entry(effect.name()).or_default() += 1);
+    let words: Vec<String> = counts.iter().map(|(name, n)| format!("{name}:{n}")).collect();
+    json!(words.join(","))
+}
+
 fn word((key, value): (&String, &Value)) -> String {
     value.as_str().map_or_else(|| format!("{key}={value}"), |text| format!("{key}={text}"))
 }
@@ -120,6 +135,9 @@ fn counted(inputs: &[Input]) -> BTreeMap<&'static str, Value> {
             Input::Drill(_) => "drill",
             Input::Budget { .. } => "budgets",
             Input::Packet { .. } => "packets",
+            Input::Names(_) => "names",
+            Input::ReadOnly(_) => "read_only",
+            Input::Order { .. } => "orders",
         };
         *counts.entry(kind).or_default() += 1;
     }

@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use engine::durable::record::{self, OPEN, TICK};
-use engine::durable::{self, Recovery};
-use engine::replay::{HEADER_BYTES, Header};
-use engine::{Content, lived_hash};
+use engine::lived_hash;
 use serde::Serialize;
-use storage::wal::{Record, Scan, ScanError};
+use storage::wal::{Scan, ScanError};
 use storage::{Directory, Lsn, checkpoint};
 
+use super::{read, relive};
 use crate::Exit;
 
 #[derive(Debug, clap::Args)]
@@ -90,57 +88,11 @@ fn check(disk: &Directory, scan: &Scan, verdict: &mut Verdict) -> anyhow::Result
     Ok(())
 }
 
-/// What a record says: a header, a tick, or something of a later build.
-enum Said<'a> {
-    Open(Box<Header>),
-    Tick(record::TickRecord<'a>),
-    Other,
-}
-
-fn read<'a>(found: &Record<'a>) -> anyhow::Result<Said<'a>> {
-    Ok(match found.kind {
-        OPEN => {
-            let bytes = found.payload.first_chunk::<HEADER_BYTES>().context("a header is too short")?;
-            Said::Open(Box::new(Header::decode(bytes)?))
-        }
-        TICK => Said::Tick(record::read(found.tick, found.payload)?),
-        _ => Said::Other,
-    })
-}
-
 /// As a zone comes back.
 fn live(args: &Args, disk: &Directory, scan: &Scan, verdict: &mut Verdict) -> anyhow::Result<()> {
-    let builder = rayon::ThreadPoolBuilder::new().num_threads(args.threads.into());
-    let pool = builder.build().context("cannot start the threads")?;
-    let newest = checkpoint::newest(disk, Some(Lsn(scan.next().0 - 1)))?;
-    let mut recovery = None;
-    let mut from = Lsn(0);
-    if let Some((head, raw)) = newest.found {
-        let (copy, _) = durable::split(&raw)?;
-        let content = Content::standard(copy.header.config.ticks_per_second);
-        (recovery, from) = (Some(Recovery::from_checkpoint(copy, content)?), head.lsn.next());
-    }
-    pool.install(|| {
-        scan.each(disk, from, |found| {
-            match (read(found)?, &mut recovery) {
-                (Said::Open(header), Some(recovery)) => {
-                    let content = Content::standard(header.config.ticks_per_second);
-                    recovery.handle_open(&header, &content)?;
-                }
-                (Said::Open(header), none) => {
-                    let content = Content::standard(header.config.ticks_per_second);
-                    *none = Some(Recovery::from_header(&header, content)?);
-                }
-                (Said::Tick(tick), Some(recovery)) => recovery.handle_tick(&tick)?,
-                _ => {}
-            }
-            anyhow::Ok(())
-        })
-    })?;
-    if let Some(recovery) = recovery {
-        let world = recovery.world();
-        (verdict.ticks_lived, verdict.states_compared) = (Some(recovery.n_ticks), Some(recovery.n_compared));
-        (verdict.tick, verdict.state_hash) = (Some(world.now()), Some(format!("{:016x}", lived_hash(world))));
-    }
+    let Some(recovery) = relive(disk, scan, args.threads)? else { return Ok(()) };
+    let world = recovery.world();
+    (verdict.ticks_lived, verdict.states_compared) = (Some(recovery.n_ticks), Some(recovery.n_compared));
+    (verdict.tick, verdict.state_hash) = (Some(world.now()), Some(format!("{:016x}", lived_hash(world))));
     Ok(())
 }

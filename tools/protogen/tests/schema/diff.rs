@@ -30,7 +30,7 @@ fn what_is_added_is_compatible_and_realtime_facts_ask_for_an_epoch() {
     let found = diff(&embedded::schema(), &good("enums.toml", "value.3 = { name = \"Wolf\"", value));
     assert_eq!((found.class(), found.needs_epoch()), (Class::Compatible, true));
     assert_eq!(found.remedy(), "raise `epoch` to 2");
-    let record = "[[record]]\nopcode = 7\nname = \"News\"\ndirection = \"server\"\ndoc = \"New.\"\n[[record]]\nopcode = 5";
+    let record = "[[record]]\nopcode = 60\nname = \"News\"\ndirection = \"server\"\ndoc = \"New.\"\n[[record]]\nopcode = 5";
     let found = diff(&embedded::schema(), &good("records.toml", "[[record]]\nopcode = 5", record));
     assert_eq!((found.class(), found.needs_epoch()), (Class::Compatible, false));
     assert_eq!(found.remedy(), "");
@@ -48,7 +48,7 @@ fn another_width_range_type_unit_or_id_is_breaking() {
         Class::Breaking,
         true,
     );
-    check("records.toml", "opcode = 5", "opcode = 7", Class::Breaking, true);
+    check("records.toml", "opcode = 5", "opcode = 60", Class::Breaking, true);
     check("protocol.toml", "value = 1100", "value = 1000", Class::Breaking, true);
 }
 

@@ -13,8 +13,11 @@ const SILENT: [&str; 3] = ["doc", "class", "priority"];
 
 fn is_realtime(mutant: &Mutant) -> bool {
     let files = ["frame.toml", "input.toml", "protocol.toml/constant"];
-    let is_enum = mutant.path.starts_with("enums.toml") && !mutant.path.starts_with("enums.toml/enum/3/");
-    is_enum || files.iter().any(|file| mutant.path.starts_with(file))
+    // Refusals and outcomes travel in records only.
+    let tolerant = ["enums.toml/enum/3/", "enums.toml/enum/6/"];
+    let is_enum = mutant.path.starts_with("enums.toml");
+    is_enum && !tolerant.iter().any(|path| mutant.path.starts_with(path))
+        || files.iter().any(|file| mutant.path.starts_with(file))
 }
 
 /// Whether the leaf is the name of a field, value, variant or item of a list, which is for people.

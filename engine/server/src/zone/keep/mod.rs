@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use engine::durable::hash_is_due;
 use engine::durable::record::{self, OPEN, TICK};
+use engine::economy::{Receipt, ReceiptBody};
 use engine::replay::Header;
 use engine::{Fact, FactBody, Input, World, lived_hash};
+use netproto::Outcome;
 use storage::Lsn;
 use storage::wal::{Batch, Health, Refused, Writer};
 
@@ -60,6 +62,15 @@ impl Kept {
     }
 }
 
+/// Something that a player is told when it is safe.
+#[derive(Clone, Copy, Debug)]
+pub enum Held {
+    /// A fact.
+    Fact(Fact),
+    /// What the player owns now.
+    Receipt(Receipt),
+}
+
 /// The tick's end of log and checkpoints; of nothing, where a zone keeps nothing.
 #[derive(Default)]
 pub struct Keeper(Option<Line>);
@@ -70,7 +81,7 @@ struct Line {
     /// Records that found no empty batch, oldest first.
     waiting: VecDeque<Batch<()>>,
     /// What players are told once a record is safe, oldest first.
-    held: VecDeque<(Lsn, u32, Fact)>,
+    held: VecDeque<(Lsn, u32, Held)>,
     granted: Vec<Grant>,
     hash_before: Option<u64>,
     next_checkpoint: u32,
@@ -141,7 +152,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`KeepError`]: the zone must end.
-    pub fn handle_settled(&mut self, tick: u32, inputs: &[Input]) -> Result<(), KeepError> {
+    pub fn handle_settled(&mut self, world: &World, inputs: &[Input]) -> Result<(), KeepError> {
         let Some(line) = &mut self.0 else { return Ok(()) };
         let (mut notes, hash) = (std::mem::take(&mut line.notes), line.hash_before.take());
         notes.clear();
@@ -149,7 +160,8 @@ impl Keeper {
             notes::write(&mut notes, &line.granted);
             line.granted.clear();
         }
-        let recorded = line.record(TICK, tick, |out| record::write(out, inputs, &notes, hash));
+        let write = |out: &mut Vec<u8>| record::write(out, inputs, world.effects(), &notes, hash);
+        let recorded = line.record(TICK, world.now(), write);
         line.notes = notes;
         recorded
     }
@@ -161,19 +173,36 @@ impl Keeper {
         if !matches!(fact.body, FactBody::Joined { .. }) {
             return Some(*fact);
         }
-        line.held.push_back((line.newest(), tick, *fact));
+        line.held.push_back((line.newest(), tick, Held::Fact(*fact)));
         None
     }
 
-    /// The next fact whose record is safe, with its tick.
-    pub fn poll_fact(&mut self) -> Option<(u32, Fact)> {
+    /// A receipt of the tick that was just settled, likewise: what a player is told to own must survive.
+    pub fn handle_receipt(&mut self, tick: u32, receipt: &Receipt) -> Option<Receipt> {
+        let Some(line) = &mut self.0 else { return Some(*receipt) };
+        // A no for want of room must not wait for room.
+        if matches!(receipt.body, ReceiptBody::Answer { outcome: Outcome::ReadOnly, .. }) {
+            return Some(*receipt);
+        }
+        line.held.push_back((line.newest(), tick, Held::Receipt(*receipt)));
+        None
+    }
+
+    /// Whether the log has no room for more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.as_ref().is_some_and(|line| line.writer.health() == Health::Full)
+    }
+
+    /// The next thing to tell whose record is safe, with its tick.
+    pub fn poll_held(&mut self) -> Option<(u32, Held)> {
         let line = self.0.as_mut()?;
         let (lsn, ..) = line.held.front()?;
         line.is_doubted &= line.checkpoints.newest() == Lsn(0);
         if line.is_doubted || *lsn > line.writer.durable() {
             return None;
         }
-        line.held.pop_front().map(|(_, tick, fact)| (tick, fact))
+        line.held.pop_front().map(|(_, tick, held)| (tick, held))
     }
 
     /// A tick is over: when it is time, the zone is copied for a checkpoint.

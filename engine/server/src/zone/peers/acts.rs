@@ -60,6 +60,10 @@ pub struct PeerCounts {
     pub datagrams_stray: u64,
     /// Records with an opcode that this build does not know.
     pub records_unknown: u64,
+    /// Orders that the world was asked to follow.
+    pub orders: u64,
+    /// Orders that were too fast, or made no sense.
+    pub orders_refused: u64,
     /// Events whose handling panicked.
     pub panics: u64,
     /// Players whose snapshot could not be written, for a panic.
