@@ -101,16 +101,30 @@ impl Herd {
     }
 }
 
-/// Where answers are written down, one line each: the player's durable id in hex, the request, and what became of it.
+/// Where answers are written down, one line each: the player's durable id in hex, the request, what became of it, and what
+/// was asked.
 pub type OrdersLog = std::io::BufWriter<std::fs::File>;
 
 impl Herd {
-    fn log(&mut self, session: &Session, request: u32, outcome: Outcome) {
+    fn log(&mut self, session: &Session, request: u32, outcome: Outcome, order: &Record) {
         let (Some(log), Some(welcome)) = (&mut self.orders_log, session.welcome()) else { return };
         let (high, low) = (welcome.durable_high, welcome.durable_low);
-        if let Err(error) = writeln!(log, "{high:08x}{low:08x} {request} {}", outcome.name()) {
+        if let Err(error) = writeln!(log, "{high:08x}{low:08x} {request} {} {}", outcome.name(), name_of(order)) {
             self.trouble = Some(format!("the log of orders cannot be written: {error}"));
         }
+    }
+}
+
+fn name_of(order: &Record) -> &'static str {
+    match order {
+        Record::PickUp(_) => "pick-up",
+        Record::PutDown(_) => "put-down",
+        Record::Give(_) => "give",
+        Record::Offer(_) => "offer",
+        Record::Reply(reply) if reply.accepts => "accept",
+        Record::Reply(_) => "decline",
+        Record::Capture(_) => "capture",
+        _ => "set-free",
     }
 }
 
@@ -147,11 +161,11 @@ impl Player for Herd {
                 }
             }
             Event::InputAcked { ns } if self.is_measuring => self.tally.input_ack.record_ns(ns),
-            Event::Answered { request, outcome, was_open } => {
-                if self.is_measuring && was_open {
+            Event::Answered { request, outcome, order: Some(order) } => {
+                if self.is_measuring {
                     self.tally.orders.answered(outcome);
                 }
-                self.log(session, request, outcome);
+                self.log(session, request, outcome, &order);
             }
             Event::Offered(offered) => {
                 if let Some(trader) = &mut self.bots[at].trader {

@@ -103,10 +103,11 @@ impl Trader {
                 let beast = wallet.beasts[at];
                 Some(Record::SetFree(SetFree { request: 0, low: beast.low, high: beast.high }))
             }
-            (0 | 1, _) | (_, None) => Some(Record::PutDown(PutDown { request: 0, thing, count })),
-            (2, Some(to)) => Some(Record::Give(Give { request: 0, to, thing, count })),
+            (0, _) | (_, None) => Some(Record::PutDown(PutDown { request: 0, thing, count })),
+            (1, Some(to)) => Some(Record::Give(Give { request: 0, to, thing, count })),
             (_, Some(to)) => {
-                let want = self.below(THINGS) as u32;
+                // Most have some gold, whatever else they have.
+                let want = if self.below(2) == 0 { 0 } else { self.below(THINGS) as u32 };
                 Some(Record::Offer(Offer {
                     request: 0,
                     to,

@@ -3,7 +3,7 @@
 use crate::walls::WallError;
 use kernel::walls::Walls;
 use netproto::records::Offered;
-use netproto::{Outcome, Refusal, Timed};
+use netproto::{Outcome, Record, Refusal, Timed};
 use std::sync::Arc;
 
 /// What a session is told at its birth.
@@ -79,8 +79,8 @@ pub enum Event {
         request: u32,
         /// What became of it.
         outcome: Outcome,
-        /// It was still waiting for an answer.
-        was_open: bool,
+        /// What was asked, if it was still waiting for an answer.
+        order: Option<Box<Record>>,
     },
     /// Somebody offers a trade.
     Offered(Offered),

@@ -80,9 +80,10 @@ impl Wallet {
 
     pub(crate) fn handle_answer(&mut self, answer: &Answer) -> Option<Event> {
         let outcome = Outcome::ALL.into_iter().find(|outcome| *outcome as u32 == answer.outcome)?;
-        let n = self.open.len();
-        self.open.retain(|(request, _)| *request != answer.request);
-        Some(Event::Answered { request: answer.request, outcome, was_open: self.open.len() < n })
+        let at = self.open.iter().position(|(request, _)| *request == answer.request);
+        let order = at.and_then(|at| self.open.remove(at));
+        let order = order.and_then(|(_, bytes)| Record::decode(&bytes).ok()).map(Box::new);
+        Some(Event::Answered { request: answer.request, outcome, order })
     }
 
     pub(crate) fn handle_purse(&mut self, purse: &Purse) {
@@ -139,8 +140,13 @@ mod tests {
         assert_eq!(wallet.ask(pick_up).map(|asked| asked.0), Some(42));
         assert!(wallet.ask(Record::Goodbye(netproto::Goodbye)).is_none());
         let answer = |request| Answer { request, outcome: 0, tick: 5 };
-        assert!(matches!(wallet.handle_answer(&answer(41)), Some(Event::Answered { was_open: true, .. })));
-        assert!(matches!(wallet.handle_answer(&answer(41)), Some(Event::Answered { was_open: false, .. })));
+        let was = |event| match event {
+            Some(Event::Answered { order, .. }) => order.map(|order| *order),
+            _ => None,
+        };
+        let asked = Record::PutDown(PutDown { request: 41, thing: 1, count: 1 });
+        assert_eq!(was(wallet.handle_answer(&answer(41))), Some(asked));
+        assert_eq!(was(wallet.handle_answer(&answer(41))), None, "it was answered before");
         assert_eq!(wallet.unanswered().count(), 1);
         while wallet.ask(put_down()).is_some() {}
         assert_eq!(wallet.n_open(), OPEN_MAX);

@@ -266,10 +266,18 @@ impl World {
     /// # Errors
     /// [`CheckpointError`] when another build or content made it, or when its parts do not fit together.
     pub fn resume(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
-        let Checkpoint { header, rows, players, minds, casts, handles, shed, drill, economy } = copy;
-        if let Some(refusal) = header.refusal(content.hash) {
+        if let Some(refusal) = copy.header.refusal(content.hash) {
             return Err(CheckpointError::Build(refusal));
         }
+        Self::adopt(copy, content)
+    }
+
+    /// As [`World::resume`], whichever build and content made the copy: it lives on in another way than it would have.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when its parts do not fit together, or not to this content.
+    pub(crate) fn adopt(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
+        let Checkpoint { header, rows, players, minds, casts, handles, shed, drill, economy } = copy;
         // Before anything is made: a few bytes must not ask for the largest zone.
         let n_of = |n: u32| (n as usize).next_multiple_of(BLOCK);
         let (n_players, n_minds) = (n_of(header.config.players_max), n_of(header.config.creatures));

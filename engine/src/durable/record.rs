@@ -78,6 +78,18 @@ fn section(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
 /// # Errors
 /// [`Malformed`].
 pub fn read(tick: u32, bytes: &[u8]) -> Result<TickRecord<'_>, Malformed> {
+    read_sections(tick, bytes, true)
+}
+
+/// As [`read`], without the inputs: for ticks that are not lived again, of a build whose inputs may look otherwise.
+///
+/// # Errors
+/// [`Malformed`].
+pub fn read_effects(tick: u32, bytes: &[u8]) -> Result<TickRecord<'_>, Malformed> {
+    read_sections(tick, bytes, false)
+}
+
+fn read_sections(tick: u32, bytes: &[u8], with_inputs: bool) -> Result<TickRecord<'_>, Malformed> {
     let mut bytes = Bytes::new(bytes);
     let mut record = TickRecord { tick, ..TickRecord::default() };
     while bytes.n_left() > 0 {
@@ -85,7 +97,7 @@ pub fn read(tick: u32, bytes: &[u8]) -> Result<TickRecord<'_>, Malformed> {
         let n = bytes.word("a section")? as usize;
         let mut section = Bytes::new(bytes.take(n, "a section")?);
         match u8::try_from(tag) {
-            Ok(INPUTS) => record.inputs = inputs::read(&mut section)?,
+            Ok(INPUTS) if with_inputs => record.inputs = inputs::read(&mut section)?,
             Ok(EFFECTS) => record.effects = effect::read(&mut section)?,
             Ok(NOTES) => record.notes = section.take(n, "notes")?,
             Ok(HASH) => record.hash_before = Some(section.long("a hash")?),

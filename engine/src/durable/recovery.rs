@@ -52,6 +52,10 @@ pub struct Recovery {
     pub n_ticks: u32,
     /// States that were compared.
     pub n_compared: u32,
+    /// Changes of hands that were applied without living their ticks.
+    pub n_redone: u32,
+    /// Changes of hands that could not be applied: something is wrong with the log, or with the checkpoint.
+    pub n_refused: u32,
 }
 
 impl Recovery {
@@ -61,6 +65,14 @@ impl Recovery {
     /// [`CheckpointError`].
     pub fn from_checkpoint(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
         Ok(Self::of(World::resume(copy, content)?))
+    }
+
+    /// Begins with a checkpoint of another build, whose ticks cannot be lived again: only [`Recovery::handle_effects`] may follow.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when this build cannot make a zone of it.
+    pub fn from_foreign(copy: Checkpoint, content: Content) -> Result<Self, CheckpointError> {
+        Ok(Self::of(World::adopt(copy, content)?))
     }
 
     /// Begins where the zone began, when there is no checkpoint yet.
@@ -75,7 +87,7 @@ impl Recovery {
     }
 
     fn of(world: World) -> Self {
-        Self { world, n_ticks: 0, n_compared: 0 }
+        Self { world, n_ticks: 0, n_compared: 0, n_redone: 0, n_refused: 0 }
     }
 
     /// The zone goes on in another process, with what may differ from start to start.
@@ -121,6 +133,19 @@ impl Recovery {
         }
         self.n_ticks += 1;
         Ok(())
+    }
+
+    /// What changed hands in a tick happens, and nothing else of it: for ticks that cannot be lived again. Those that the
+    /// checkpoint already holds are passed over.
+    ///
+    /// - Shapes: for each record in order; [`Recovery::handle_tick`] is not called any more afterwards.
+    /// - Cost: as [`crate::economy::Market::apply`].
+    pub fn handle_effects(&mut self, record: &TickRecord<'_>) {
+        if record.tick > self.world.now() {
+            let n_refused = self.world.redo(&record.effects);
+            self.n_redone += record.effects.len() as u32 - n_refused;
+            self.n_refused += n_refused;
+        }
     }
 
     /// The zone as it is now.

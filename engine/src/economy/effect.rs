@@ -120,6 +120,16 @@ impl Effect {
         }
     }
 
+    /// Whose purses it changes.
+    pub fn owners(&self) -> impl Iterator<Item = DurableId> {
+        let other = match self {
+            Self::Given { to, .. } => Some(*to),
+            Self::Traded { other, .. } => Some(*other),
+            _ => None,
+        };
+        self.asker().map(|by| by.player).into_iter().chain(other)
+    }
+
     /// Who asked for it, if somebody did.
     #[must_use]
     pub fn asker(&self) -> Option<Asker> {

@@ -235,13 +235,34 @@ impl World {
         Ok(())
     }
 
+    /// What changed hands in a tick that is not lived again happens here too. Returns how many of the changes could not.
+    pub(crate) fn redo(&mut self, effects: &[Effect]) -> u32 {
+        let mut n_refused = 0;
+        for effect in effects {
+            effect.owners().for_each(|player| self.market.enter(player));
+            if self.market.apply(effect, &self.content.things).is_err() {
+                n_refused += 1;
+            } else if let Effect::Captured { creature, .. } = effect {
+                self.take_away(*creature);
+            }
+        }
+        n_refused
+    }
+
     /// What an effect leads to outside of the economy.
     fn follow_up(&mut self, effect: &Effect, order: &Order) {
         if let Order::Reply { offer, .. } = order {
             self.market.economy.offers.retain(|known| known.number != *offer);
         }
-        let Effect::Captured { creature, .. } = effect else { return };
-        let Some(row) = self.row_of(*creature) else { return };
+        if let Effect::Captured { creature, .. } = effect {
+            self.take_away(*creature);
+        }
+    }
+
+    /// A creature that is in somebody's stable is not in the wild.
+    fn take_away(&mut self, creature: EntityId) {
+        let found = self.row_of(creature).filter(|row| row.at() >= self.players.len());
+        let Some(row) = found else { return };
         let at = row.at() - self.players.len();
         self.scratch.alarms.push(self.columns.place(row));
         self.minds[at].vanish(&setting!(self));

@@ -128,7 +128,7 @@ fn a_drained_zone_goes_on_where_it_ended_and_one_that_keeps_nothing_begins_anew(
 }
 
 #[test]
-fn a_tick_that_panics_when_it_is_lived_again_is_lived_without_what_went_in() {
+fn behind_a_tick_that_panics_when_it_is_lived_again_only_what_changed_hands_is_taken_over() {
     let dir = tempfile::TempDir::new().unwrap();
     let planted = dir.path().join("planted");
     let mut zone = Zone::start_panicking(&planted, &[]);
@@ -149,7 +149,7 @@ fn a_tick_that_panics_when_it_is_lived_again_is_lived_without_what_went_in() {
     fs::write(&planted, format!("relive {tick}")).unwrap();
     let again = Instant::now();
     zone.restart_panicking(&planted);
-    assert!(zone.log().contains(&format!("tick {tick} was lived without what went in")), "{}", zone.log());
+    assert!(zone.log().contains(&format!("tick {tick} panicked again")), "{}", zone.log());
     players.wait("both play again", |diaries| {
         diaries.iter().all(|diary| diary.ready.last().is_some_and(|at| *at > again))
     });

@@ -12,6 +12,7 @@ mod kept;
 mod lan;
 mod life;
 mod metrics;
+mod owned;
 mod page;
 mod panics;
 mod record;

@@ -1,6 +1,5 @@
 //! The way back: the newest checkpoint, and every logged tick behind it lived again.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use engine::durable::record::{self, OPEN, TICK};
 use engine::durable::{Recovery, TickRecord};
 use engine::replay::{HEADER_BYTES, Header};
-use engine::{Content, Input, World, ZoneConfig, durable};
+use engine::{CheckpointError, Content, Input, World, ZoneConfig, durable};
 use storage::checkpoint::Newest;
 use storage::wal::{
     Batch, Commit, CommitError, Log, OpenError, Options, Record, Scan, ScanError, Watcher, Writer,
@@ -71,7 +70,11 @@ pub fn open(data_dir: &Path, config: &ZoneConfig, content: Content, behind: u32)
     let (world, mut tokens) = match back {
         Some(Back { recovery, tokens, from, doubt }) => {
             if let Some(doubt) = doubt {
-                tracing::error!(doubt, "the world is not all that the log says: what came behind is lost");
+                let (effects, refused) = (recovery.n_redone, recovery.n_refused);
+                tracing::error!(
+                    doubt, effects, refused,
+                    "the world is not all that the log says: of what came behind, only what changed hands is here"
+                );
             }
             let (ticks, compared) = (recovery.n_ticks, recovery.n_compared);
             let took_ms = begun.elapsed().as_millis() as u64;
@@ -85,7 +88,8 @@ pub fn open(data_dir: &Path, config: &ZoneConfig, content: Content, behind: u32)
     let writer =
         Writer::start(log, Watch(checkpoints.safe())).context("cannot start the thread of the log")?;
     let keeper = Keeper::on(writer, checkpoints, &world, is_doubted)?;
-    tokens.retain(|player| world.entity_of(player).is_some());
+    let owns = |player| world.market().purse(player).is_some_and(|purse| !purse.is_blank());
+    tokens.retain(|player| world.entity_of(player).is_some() || owns(player));
     // Nobody is connected: bodies wait for their players from now on.
     let inputs = world.present().into_iter().map(|player| Input::Detach { player }).collect();
     Ok(Opened { world, inputs, tokens, keeper, is_new })
@@ -130,34 +134,36 @@ struct Back {
     tokens: Tokens,
     /// The record that living it again began behind.
     from: Lsn,
-    /// It is not what the log says: a tick was lived without what went in, or living it again went another way.
+    /// Ticks are not lived any more, only what changed hands in them is taken over: why.
     doubt: Option<String>,
 }
 
-/// Ticks whose inputs are set aside at most: more of them are not the inputs' fault.
-const ASIDE_MAX: usize = 3;
+/// The first tick that cannot be lived again, and why.
+type Cut = Option<(u32, String)>;
 
-/// Nothing if the log is new. A tick that panics, and so for the second time at least, is lived without what went in.
+/// Nothing if the log is new. Behind a tick that panics or goes another way than it went, no tick is lived again: what
+/// changed hands in them is all that is taken over.
 fn recover(disk: &dyn Disk, scan: &Scan, content: &Content) -> anyhow::Result<Option<Back>> {
     let Some(last) = scan.next().0.checked_sub(1).map(Lsn) else { return Ok(None) };
     let newest = checkpoint::newest(disk, Some(last)).context("cannot read the checkpoints")?;
     for (name, error) in &newest.passed_over {
         tracing::error!(name, error, "a checkpoint is passed over for the one before");
     }
-    let mut aside = BTreeSet::new();
+    let mut cut: Cut = None;
     loop {
         let mut back = begin(&newest, scan, content)?;
         let from = back.as_ref().map_or(Lsn(1), |back| back.from.next());
-        match scan.each(disk, from, |record| handle_record(&mut back, record, content, &aside)) {
+        match scan.each(disk, from, |record| handle_record(&mut back, record, content, &cut)) {
             Ok(()) => return Ok(back),
             Err(Stop::Error(error)) => return Err(error),
-            Err(Stop::Panicked(tick)) => {
+            Err(Stop::At(tick, why)) => {
                 ensure!(
-                    aside.len() < ASIDE_MAX && aside.insert(tick),
-                    "living tick {tick} again panics, also without what went in: move the directory away to begin a \
-                     new world, and keep it for whoever looks for the reason"
+                    cut.as_ref().is_none_or(|(before, _)| tick < *before),
+                    "tick {tick} cannot be lived again, and then not either: {why}; move the directory away to begin \
+                     a new world, and keep it for whoever looks for the reason"
                 );
-                tracing::error!(tick, "living a tick again panicked: it is lived without what went in");
+                tracing::error!(tick, why, "a tick cannot be lived again");
+                cut = Some((tick, why));
             }
         }
     }
@@ -169,10 +175,15 @@ fn begin(newest: &Newest, scan: &Scan, content: &Content) -> anyhow::Result<Opti
         Some((head, raw)) => {
             let (copy, grants) = durable::split(raw)?;
             let grants = notes::read(grants).context("the tokens of the checkpoint make no sense")?;
-            let recovery = Recovery::from_checkpoint(copy, content.clone())?;
+            let doubt = copy.header.refusal(content.hash);
+            let recovery = match doubt {
+                Some(_) => Recovery::from_foreign(copy, content.clone())?,
+                None => Recovery::from_checkpoint(copy, content.clone())?,
+            };
             let mut tokens = Tokens::default();
             grants.iter().for_each(|grant| tokens.give(grant));
-            Ok(Some(Back { recovery, tokens, from: head.lsn, doubt: None }))
+            let doubt = doubt.map(|why| format!("another build made the checkpoint: {why}"));
+            Ok(Some(Back { recovery, tokens, from: head.lsn, doubt }))
         }
         None if scan.first().is_none_or(|first| first == Lsn(1)) => Ok(None),
         None => bail!("no checkpoint is valid, and the log does not go back to the beginning"),
@@ -182,8 +193,8 @@ fn begin(newest: &Newest, scan: &Scan, content: &Content) -> anyhow::Result<Opti
 /// Why living a log again stops.
 enum Stop {
     Error(anyhow::Error),
-    /// This tick panicked: what is left of the zone cannot be trusted.
-    Panicked(u32),
+    /// This tick panicked or went another way: what is left of the zone cannot be trusted.
+    At(u32, String),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Stop {
@@ -196,12 +207,12 @@ fn handle_record(
     back: &mut Option<Back>,
     found: &Record<'_>,
     content: &Content,
-    aside: &BTreeSet<u32>,
+    cut: &Cut,
 ) -> Result<(), Stop> {
     match found.kind {
         OPEN => handle_open(back, found.payload, content).map_err(Stop::Error),
         TICK => match back {
-            Some(back) => handle_tick(back, record::read(found.tick, found.payload)?, aside),
+            Some(back) => handle_tick(back, found, cut),
             None => Ok(()),
         },
         _ => Ok(()),
@@ -212,7 +223,13 @@ fn handle_open(back: &mut Option<Back>, payload: &[u8], content: &Content) -> an
     let bytes = payload.first_chunk::<HEADER_BYTES>().context("an opening record is too short")?;
     let header = Header::decode(bytes)?;
     match back {
-        Some(back) => back.recovery.handle_open(&header, content)?,
+        Some(back) if back.doubt.is_none() => match back.recovery.handle_open(&header, content) {
+            Err(CheckpointError::Build(why)) => {
+                back.doubt = Some(format!("another build wrote the log: {why}"));
+            }
+            other => other?,
+        },
+        Some(_) => {}
         None => {
             let recovery = Recovery::from_header(&header, content.clone())?;
             *back = Some(Back { recovery, tokens: Tokens::default(), from: Lsn(0), doubt: None });
@@ -221,26 +238,32 @@ fn handle_open(back: &mut Option<Back>, payload: &[u8], content: &Content) -> an
     Ok(())
 }
 
-fn handle_tick(back: &mut Back, mut tick: TickRecord<'_>, aside: &BTreeSet<u32>) -> Result<(), Stop> {
-    let grants: Vec<Grant> = if tick.notes.is_empty() { Vec::new() } else { notes::read(tick.notes)? };
-    grants.iter().for_each(|grant| back.tokens.give(grant));
-    let number = tick.tick;
-    if aside.contains(&number) {
-        tick.inputs.clear();
-        back.doubt = Some(format!("tick {number} was lived without what went in"));
-    } else if back.doubt.is_some() {
-        // What follows was lived from another state.
+fn handle_tick(back: &mut Back, found: &Record<'_>, cut: &Cut) -> Result<(), Stop> {
+    if let Some((_, why)) = cut.as_ref().filter(|(tick, _)| *tick <= found.tick) {
+        back.doubt.get_or_insert_with(|| why.clone());
+    }
+    if back.doubt.is_some() {
+        let tick = record::read_effects(found.tick, found.payload)?;
+        take_grants(back, &tick)?;
+        back.recovery.handle_effects(&tick);
         return Ok(());
     }
+    let tick = record::read(found.tick, found.payload)?;
+    take_grants(back, &tick)?;
     let lived = catch_unwind(AssertUnwindSafe(|| {
         planted::relive(&tick);
         back.recovery.handle_tick(&tick)
     }));
     match lived {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => back.doubt = Some(error.to_string()),
-        Err(_) => return Err(Stop::Panicked(number)),
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Stop::At(found.tick, error.to_string())),
+        Err(_) => Err(Stop::At(found.tick, format!("tick {} panicked again", found.tick))),
     }
+}
+
+fn take_grants(back: &mut Back, tick: &TickRecord<'_>) -> anyhow::Result<()> {
+    let grants: Vec<Grant> = if tick.notes.is_empty() { Vec::new() } else { notes::read(tick.notes)? };
+    grants.iter().for_each(|grant| back.tokens.give(grant));
     Ok(())
 }
 
