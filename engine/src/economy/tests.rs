@@ -3,8 +3,9 @@
 use super::settle::{DECAY_SECONDS, OFFER_SECONDS, OWNED_SECONDS};
 use super::*;
 use crate::content::GOLD;
+use crate::durable::{Recovery, TickRecord};
 use crate::ids::{EntityId, Row};
-use crate::{Content, Input, World, ZoneConfig, tick};
+use crate::{Checkpoint, Content, Input, World, ZoneConfig, tick};
 use netproto::Kind;
 
 const HIDE: u16 = 2;
@@ -339,4 +340,50 @@ fn the_audit_finds_what_was_never_made_and_what_is_in_two_places() {
         assert!(wrong.contains(says), "{wrong} should say {says}");
         assert!(Market::resume(market.economy, &things).is_err());
     }
+}
+
+#[test]
+fn what_changed_hands_is_taken_over_where_ticks_cannot_be_lived_again() {
+    let mut square = Square::new(3);
+    square.endow(0, GOLD, 50);
+    let lying = square.find(Goods { thing: HIDE, count: 2 }, None);
+    let copy = Checkpoint::of(&square.world, "another build");
+    let mut records = Vec::new();
+    let at = square.world.columns().n_players_max();
+    let (creature, place) = (square.world.columns().id[at], square.world.columns().place(square.row(0)));
+    (square.world.columns.x_mm[at], square.world.columns.y_mm[at]) = place;
+    square.world.columns.health[at] = 1;
+    let pay = |n| Goods { thing: GOLD, count: n };
+    let orders = [
+        (0, Order::Give { to: square.body(1), goods: pay(20) }),
+        (2, Order::PickUp { drop: lying }),
+        (1, Order::PutDown { goods: pay(5) }),
+        (0, Order::Capture { target: creature }),
+        (0, Order::Offer { to: square.body(2), given: side(GOLD, 7), wanted: side(HIDE, 1) }),
+        (2, Order::Reply { offer: 1, accepts: true }),
+    ];
+    for (n, order) in orders {
+        assert_eq!(square.ask(n, order), Outcome::Done, "{order:?}");
+        let effects = square.world.effects().to_vec();
+        records.push(TickRecord { tick: square.world.now(), effects, ..TickRecord::default() });
+    }
+    let mut recovery = Recovery::from_foreign(copy, Content::standard(20)).unwrap();
+    records.iter().for_each(|record| recovery.handle_effects(record));
+    assert_eq!((recovery.n_redone, recovery.n_refused), (5, 0));
+    let back = recovery.world();
+    back.check();
+    for n in 0..3 {
+        let owned = |world: &World| {
+            let purse = world.market().purse(id(n)).unwrap();
+            (purse.gold, purse.stacks, purse.stable)
+        };
+        assert_eq!(owned(back), owned(&square.world), "player {n}");
+    }
+    assert_eq!(back.market().economy().drops(), square.world.market().economy().drops());
+    assert_eq!(back.row_of(creature), None, "a creature is in the stable or in the wild");
+    // A record that comes twice changes nothing.
+    let before = back.market().clone().economy().clone();
+    records.iter().for_each(|record| recovery.handle_effects(record));
+    assert_eq!((recovery.n_redone, recovery.n_refused), (5, 5));
+    assert_eq!(recovery.world().market().economy(), &before);
 }

@@ -9,6 +9,8 @@
 pub mod checkpoints;
 pub mod notes;
 pub mod open;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

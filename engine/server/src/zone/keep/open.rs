@@ -60,9 +60,22 @@ impl Opened {
 pub fn open(data_dir: &Path, config: &ZoneConfig, content: Content, behind: u32) -> anyhow::Result<Opened> {
     let dir = data_dir.join(DIR);
     files::make_data_dir(&dir)?;
-    let disk: Arc<dyn Disk> = Arc::new(Directory::at(&dir));
+    open_on(Arc::new(Directory::at(&dir)), &dir, config, content, behind)
+}
+
+/// As [`open`], on any disk; `dir` is its name for people.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_on(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    config: &ZoneConfig,
+    content: Content,
+    behind: u32,
+) -> anyhow::Result<Opened> {
     let begun = Instant::now();
-    let (log, scan) = open_log(&disk, &dir)?;
+    let (log, scan) = open_log(&disk, dir)?;
     let back = recover(&*disk, &scan, &content)
         .with_context(|| format!("cannot go on with the world in {}", dir.display()))?;
     let is_new = back.is_none();
@@ -78,7 +91,7 @@ pub fn open(data_dir: &Path, config: &ZoneConfig, content: Content, behind: u32)
             }
             let (ticks, compared) = (recovery.n_ticks, recovery.n_compared);
             let took_ms = begun.elapsed().as_millis() as u64;
-            let world = go_on(recovery, config, &dir)?;
+            let world = go_on(recovery, config, dir)?;
             tracing::info!(tick = world.now(), %from, ticks, compared, took_ms, "the world is back as it was");
             (world, tokens)
         }
