@@ -207,6 +207,14 @@ pub struct Counts {
     pub timed_expired: u64,
     /// Hits that hurt.
     pub hits: u64,
+    /// Changes of hands.
+    pub effects: u64,
+    /// Purses, also of players who have left.
+    pub purses: u32,
+    /// Things that lie on the ground.
+    pub drops: u32,
+    /// Nothing changes hands just now.
+    pub is_read_only: bool,
     /// Snapshots made.
     pub frames: u64,
     /// Bytes in them.
@@ -368,6 +376,9 @@ impl World {
             players: self.by_durable.len() as u32,
             attached: self.clients.iter().filter(|client| client.is_attached).count() as u32,
             creatures: living(n_players..self.columns.n_rows()),
+            purses: self.market.economy().purses().len() as u32,
+            drops: self.market.economy().drops().len() as u32,
+            is_read_only: self.market.economy().is_read_only(),
             ..self.counts
         }
     }

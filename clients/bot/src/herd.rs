@@ -109,7 +109,9 @@ impl Herd {
     fn log(&mut self, session: &Session, request: u32, outcome: Outcome, order: &Record) {
         let (Some(log), Some(welcome)) = (&mut self.orders_log, session.welcome()) else { return };
         let (high, low) = (welcome.durable_high, welcome.durable_low);
-        if let Err(error) = writeln!(log, "{high:08x}{low:08x} {request} {} {}", outcome.name(), name_of(order)) {
+        if let Err(error) =
+            writeln!(log, "{high:08x}{low:08x} {request} {} {}", outcome.name(), name_of(order))
+        {
             self.trouble = Some(format!("the log of orders cannot be written: {error}"));
         }
     }

@@ -110,6 +110,7 @@ impl World {
         }
         table.orders.clear();
         self.tell_purses(&mut table);
+        self.counts.effects += table.effects.len() as u64;
         self.scratch.table = table;
     }
 

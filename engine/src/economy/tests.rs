@@ -301,7 +301,10 @@ fn an_effect_that_comes_twice_is_refused() {
     let picked_up = square.world.effects()[0];
     market.apply(&picked_up, &things).unwrap();
     assert_eq!(market.purse(id(0)), square.world.market().purse(id(0)));
-    assert_eq!(market.apply(&picked_up, &things), Err(Outcome::Gone));
+    assert_eq!(market.apply(&picked_up, &things), Err(Outcome::Gone), "the request was followed before");
+    let Effect::PickedUp { by, drop, goods } = picked_up else { panic!("it was picked up") };
+    let anew = Effect::PickedUp { by: Asker { request: by.request + 1, ..by }, drop, goods };
+    assert_eq!(market.apply(&anew, &things), Err(Outcome::Gone), "it does not lie there any more");
     let put_down = Order::PutDown { goods: Goods { thing: HIDE, count: 1 } };
     assert_eq!(square.ask(0, put_down), Outcome::Done);
     let put_down = square.world.effects()[0];

@@ -36,6 +36,14 @@ pub struct Zone {
     pub pin: [u8; 32],
 }
 
+/// Whether this user may mount file systems here, in a namespace of its own.
+#[must_use]
+pub fn may_mount() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// A command that runs a small zone in a directory, with nothing from this environment.
 #[must_use]
 pub fn command(dir: &Path) -> Command {
@@ -101,6 +109,33 @@ impl Zone {
         let mut command = command_of(net.command(binary::path("arcane")), dir.path());
         command.args(["--listen", &format!("{ip}:0"), "--plain-websocket", "private"]);
         Self::start_in(dir, command, flags)
+    }
+
+    /// Starts a small zone whose data directory is a file system of its own, of so many bytes; see [`Zone::resize_disk`].
+    ///
+    /// # Panics
+    /// As [`Zone::start_with`], and if this user may not mount; ask [`may_mount`] before.
+    #[must_use]
+    pub fn start_on_disk_of(bytes: u64, flags: &[&str]) -> Self {
+        let dir = TempDir::new().expect("a directory for a test");
+        let data = dir.path().join("data");
+        fs::create_dir(&data).expect("a place to mount at");
+        let mut command = running::command("unshare");
+        // The mount is gone with its namespace, and that with the zone.
+        let script = format!("mount -t tmpfs -o size={bytes},mode=0700 tmpfs {} && exec \"$@\"", data.display());
+        command.args(["--mount", "sh", "-c", &script, "sh"]).arg(binary::path("arcane"));
+        Self::start_in(dir, command_of(command, data.parent().expect("it was joined")), flags)
+    }
+
+    /// Gives the file system of [`Zone::start_on_disk_of`] another size.
+    ///
+    /// # Panics
+    /// If that cannot be done.
+    pub fn resize_disk(&self, bytes: u64) {
+        let options = format!("remount,size={bytes}");
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &self.pid().to_string(), "mount", "-o", &options]);
+        assert!(command.arg(self.data_dir()).status().expect("nsenter(1)").success(), "the mount is ours");
     }
 
     /// Starts a small zone whose UDP socket has a receive buffer of so many bytes.

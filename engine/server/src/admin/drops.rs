@@ -33,6 +33,7 @@ pub(super) fn drops(numbers: &Numbers, n_reports_lost: u64) -> Vec<Drops> {
         one("datagram_stray", peers.datagrams_stray, "inputs of players who have just left"),
         one("packet_stray", world.packets_stray, "inputs of players without a body"),
         one("command_refused", world.commands_refused, "commands for a tick that is over, or too far ahead"),
+        one("order_refused", peers.orders_refused, "orders that came too fast, or made no sense"),
         one("record_unknown", peers.records_unknown, "records of an opcode that this build does not know"),
         one(
             "timed_overflow",

@@ -90,6 +90,7 @@ impl Board {
         let pace = self.numbers.period.max(self.period);
         page.gauge("arcane_tick_pace_seconds", "Time between two ticks as announced now", pace.as_secs_f64());
         self.write_shed(page);
+        self.write_economy(page);
         self.write_log(page);
     }
 
@@ -115,6 +116,24 @@ impl Board {
         }
     }
 
+    fn write_economy(&self, page: &mut Page) {
+        let Numbers { world, peers, .. } = &self.numbers;
+        page.count(
+            "arcane_orders_total",
+            "Orders of players that the world was asked to follow",
+            peers.orders,
+        );
+        page.count(
+            "arcane_effects_total",
+            "Changes of hands: left, picked up, given, traded, ...",
+            world.effects,
+        );
+        page.gauge("arcane_purses", "Purses, also of players who have left", world.purses.into());
+        page.gauge("arcane_drops_on_ground", "Things that lie on the ground", world.drops.into());
+        let help = "1 while nothing may change hands, because it could not be kept";
+        page.gauge("arcane_economy_read_only", help, u8::from(world.is_read_only).into());
+    }
+
     fn write_log(&self, page: &mut Page) {
         let kept = &self.numbers.kept;
         if !kept.is_on {
@@ -125,6 +144,8 @@ impl Board {
         page.gauge("arcane_log_unsafe", "Records handed over and not yet safe", kept.n_unsafe as f64);
         let help = "Ticks that wait in memory because the log takes nothing";
         page.gauge("arcane_log_waiting", help, kept.n_waiting as f64);
+        let help = "1 while the zone goes on without a log, because the disk is full";
+        page.gauge("arcane_log_adrift", help, u8::from(kept.is_adrift).into());
         let lag = kept.lsn.saturating_sub(kept.checkpoint_lsn);
         page.gauge(
             "arcane_log_replay_records",

@@ -417,14 +417,12 @@ impl Zone {
 
     /// While the log has no room, nothing may change hands: what cannot be kept must not be promised.
     fn ration(&mut self) {
-        let is_full = self.keeper.is_full();
-        if is_full != self.world.market().economy().is_read_only() {
-            tracing::warn!(
-                tick = self.world.now(),
-                is_full,
-                "the log's room decides whether things change hands"
-            );
-            self.inputs.push(Input::ReadOnly(is_full));
+        let is_read_only = self.keeper.is_read_only();
+        if is_read_only != self.world.market().economy().is_read_only() {
+            let now =
+                if is_read_only { "nothing changes hands any more" } else { "things change hands again" };
+            tracing::warn!(tick = self.world.now(), now, "what the log can promise has changed");
+            self.inputs.push(Input::ReadOnly(is_read_only));
         }
     }
 

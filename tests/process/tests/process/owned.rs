@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use process_tests::running::{self, Running};
-use process_tests::zone::Zone;
+use process_tests::zone::{self, Zone};
 use process_tests::{binary, wait_for};
 use serde_json::Value;
 
@@ -208,4 +208,37 @@ fn what_bots_were_told_they_own_survives_every_kill_and_nothing_is_there_twice()
         assert!(book.n_effects.contains_key(kind), "nothing was {kind}: {:?}", book.n_effects);
     }
     assert!(told.len() as u64 > 4 * n_kills, "only {} orders were answered", told.len());
+}
+
+#[test]
+fn on_a_full_disk_nothing_changes_hands_and_room_starts_the_market_again() {
+    if !zone::may_mount() {
+        eprintln!("this user may not mount: what a zone does on a full disk is not tested");
+        return;
+    }
+    // A file of the log has 16 MB, and as much is left for checkpoints: there is room for the first, and not for another.
+    let zone = Zone::start_on_disk_of(36 << 20, &FLAGS);
+    let dir = tempfile::TempDir::new().unwrap();
+    let log = dir.path().join("orders");
+    let mut bots = bots(&zone, &log);
+    zone.wait_number("/players", BOTS as u64);
+    let is_read_only = || zone.status()["economy"]["read_only"] == true;
+    wait_for("a market that is closed", END_MAX, || is_read_only().then_some(()));
+    assert_eq!(zone.status()["log"]["health"], "full");
+    // Bots that want something are told no at once, and the world goes on.
+    zone.wait_number("/economy/orders", 3);
+    let (tick, before) = (zone.number("/tick"), Instant::now());
+    zone.wait_number("/tick", tick + 40);
+    assert!(before.elapsed() < Duration::from_secs(4), "{:?} for 40 ticks", before.elapsed());
+    assert_eq!(zone.number("/economy/effects"), 0);
+    zone.resize_disk(200 << 20);
+    wait_for("a market that is open", END_MAX, || (!is_read_only()).then_some(()));
+    zone.wait_number("/economy/effects", 5);
+    assert_eq!(zone.status()["log"]["health"], "well");
+    bots.signal("TERM");
+    bots.wait_end(END_MAX);
+    let report = fs::read_to_string(log.with_extension("report")).unwrap();
+    let report: Value = serde_json::from_str(report.lines().last().unwrap()).unwrap();
+    let orders = &report["orders"];
+    assert!(number(&orders["read_only"]) > 0 && number(&orders["done"]) > 0, "{orders}");
 }

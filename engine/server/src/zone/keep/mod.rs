@@ -31,6 +31,8 @@ use checkpoints::Checkpoints;
 const CHECKPOINT_SECONDS: u32 = 30;
 /// Ticks that wait in memory when the log takes nothing, before the zone gives up: a minute at 20 Hz.
 const WAITING_TICKS_MAX: usize = 1_200;
+/// Ticks that wait in memory while the disk is full, before the zone goes on without a log: ten seconds at 20 Hz.
+const FULL_TICKS_MAX: usize = 200;
 /// How long the end of a zone waits for the disk.
 const END: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,8 @@ pub struct Kept {
     pub n_unsafe: u64,
     /// Ticks that wait in memory because the log takes nothing.
     pub n_waiting: u64,
+    /// The disk was full for so long that the zone goes on without a log, until there is room.
+    pub is_adrift: bool,
     /// Files that hold the log, and files kept ready.
     pub n_files: (u64, u64),
     /// The log has room: 0 well, 1 its last files, 2 none, 3 it failed.
@@ -87,8 +91,11 @@ struct Line {
     granted: Vec<Grant>,
     hash_before: Option<u64>,
     next_checkpoint: u32,
-    /// The world is not what the log leads to: nothing is promised before a checkpoint says what it is.
-    is_doubted: bool,
+    /// No records are made: there is no room for them, and nothing changes hands.
+    is_adrift: bool,
+    /// The world is not what the log leads to: nothing is promised before a checkpoint of this record, or a later one, says
+    /// what it is.
+    doubted_upto: Option<Lsn>,
     notes: Vec<u8>,
 }
 
@@ -123,10 +130,12 @@ impl Keeper {
             hash_before: None,
             // Soon: the ticks that were lived again need not be once more.
             next_checkpoint: world.now() + if is_doubted { 0 } else { world.config().ticks_per_second },
-            is_doubted,
+            is_adrift: false,
+            doubted_upto: None,
             notes: Vec::new(),
         };
         line.record(OPEN, world.now(), |out| out.extend_from_slice(&Header::of(world, 1, BUILD).encode()))?;
+        line.doubted_upto = is_doubted.then(|| line.newest());
         Ok(Self(Some(line)))
     }
 
@@ -182,26 +191,35 @@ impl Keeper {
     /// A receipt of the tick that was just settled, likewise: what a player is told to own must survive.
     pub fn handle_receipt(&mut self, tick: u32, receipt: &Receipt) -> Option<Receipt> {
         let Some(line) = &mut self.0 else { return Some(*receipt) };
-        // A no for want of room must not wait for room.
-        if matches!(receipt.body, ReceiptBody::Answer { outcome: Outcome::ReadOnly, .. }) {
+        // A no for want of room must not wait for room, and what lies there is nobody's yet: it is seen as in snapshots.
+        let is_free = match receipt.body {
+            ReceiptBody::Answer { outcome, .. } => outcome == Outcome::ReadOnly,
+            ReceiptBody::Drops { .. } => true,
+            _ => false,
+        };
+        if is_free {
             return Some(*receipt);
         }
         line.held.push_back((line.newest(), tick, Held::Receipt(*receipt)));
         None
     }
 
-    /// Whether the log has no room for more.
+    /// Whether nothing new may be promised: the log has no room for more, or the world is in doubt.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.0.as_ref().is_some_and(|line| line.writer.health() == Health::Full)
+    pub fn is_read_only(&self) -> bool {
+        let is_shut = |line: &Line| {
+            line.is_adrift || line.doubted_upto.is_some() || line.writer.health() == Health::Full
+        };
+        self.0.as_ref().is_some_and(is_shut)
     }
 
     /// The next thing to tell whose record is safe, with its tick.
     pub fn poll_held(&mut self) -> Option<(u32, Held)> {
         let line = self.0.as_mut()?;
+        let newest = line.checkpoints.newest();
+        line.doubted_upto = line.doubted_upto.filter(|lsn| newest < *lsn);
         let (lsn, ..) = line.held.front()?;
-        line.is_doubted &= line.checkpoints.newest() == Lsn(0);
-        if line.is_doubted || *lsn > line.writer.durable() {
+        if line.doubted_upto.is_some() || *lsn > line.writer.durable() {
             return None;
         }
         line.held.pop_front().map(|(_, tick, held)| (tick, held))
@@ -212,7 +230,7 @@ impl Keeper {
     /// - Cost: nothing in most ticks; a copy of the zone in one of some hundred.
     pub fn handle_end(&mut self, world: &World, grants: impl Iterator<Item = Grant>) {
         let Some(line) = &mut self.0 else { return };
-        if world.now() < line.next_checkpoint || !line.waiting.is_empty() {
+        if world.now() < line.next_checkpoint || !line.waiting.is_empty() || line.is_adrift {
             return;
         }
         let newest = line.newest();
@@ -253,6 +271,7 @@ impl Keeper {
             is_on: true,
             n_unsafe: newest.0.saturating_sub(line.writer.durable().0),
             n_waiting: line.waiting.len() as u64,
+            is_adrift: line.is_adrift,
             n_files: line.writer.n_files(),
             health: line.writer.health() as u8,
             lsn: newest.0,
@@ -269,6 +288,9 @@ impl Line {
 
     fn record(&mut self, kind: u8, tick: u32, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), KeepError> {
         self.flush()?;
+        if self.is_adrift && !self.is_room_again(tick) {
+            return Ok(());
+        }
         let spare = if self.waiting.is_empty() { self.writer.spare() } else { None };
         let is_spare = spare.is_some();
         let mut batch = spare.unwrap_or_default();
@@ -277,11 +299,38 @@ impl Line {
         if is_spare {
             return self.send(batch);
         }
+        if self.waiting.len() >= FULL_TICKS_MAX && self.writer.health() == Health::Full {
+            self.go_adrift();
+            return Ok(());
+        }
         if self.waiting.len() == WAITING_TICKS_MAX {
             return Err(KeepError::Stuck(WAITING_TICKS_MAX));
         }
         self.waiting.push_back(batch);
         Ok(())
+    }
+
+    /// What waits is given up: nobody was told of it, and nothing changes hands any more. What is to be told of it has to
+    /// wait for the checkpoint behind the gap.
+    fn go_adrift(&mut self) {
+        tracing::error!(
+            "the disk is full: the zone goes on without a log, and nothing changes hands until there is room"
+        );
+        self.is_adrift = true;
+        self.waiting.clear();
+        let next = self.writer.next();
+        self.held.iter_mut().for_each(|(lsn, ..)| *lsn = next.min(*lsn));
+    }
+
+    /// Whether the log takes records again. They do not follow the ones before: a checkpoint comes first.
+    fn is_room_again(&mut self, tick: u32) -> bool {
+        let (next, health) = (self.writer.next(), self.writer.health());
+        if health == Health::Full || self.writer.durable().next() < next {
+            return false;
+        }
+        tracing::warn!(tick, "there is room for the log again");
+        (self.is_adrift, self.doubted_upto, self.next_checkpoint) = (false, Some(next), tick);
+        true
     }
 
     /// Hands over what waited, as far as batches are back.

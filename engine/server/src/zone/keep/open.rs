@@ -85,7 +85,9 @@ pub(super) fn open_on(
             if let Some(doubt) = doubt {
                 let (effects, refused) = (recovery.n_redone, recovery.n_refused);
                 tracing::error!(
-                    doubt, effects, refused,
+                    doubt,
+                    effects,
+                    refused,
                     "the world is not all that the log says: of what came behind, only what changed hands is here"
                 );
             }

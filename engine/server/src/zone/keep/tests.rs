@@ -1,11 +1,12 @@
 //! Promises on a disk that takes its time.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use engine::economy::{Receipt, ReceiptBody};
-use engine::{Content, DurableId, EntityId, Fact, FactBody, tick};
+use engine::{Content, DurableId, EntityId, Fact, FactBody, Input, World, lived_hash, tick};
 use netproto::Outcome;
 use storage::crash_disk::CrashDisk;
 use storage::{Disk, DiskFile};
@@ -16,17 +17,25 @@ use crate::zone::fixtures;
 /// Whether syncs return.
 type Gate = Arc<(Mutex<bool>, Condvar)>;
 
-/// A disk whose syncs wait until somebody lets them through.
-struct SlowDisk(CrashDisk, Gate);
+/// Whether there is room for more.
+type Room = Arc<AtomicBool>;
 
-struct SlowFile(Box<dyn DiskFile>, Gate);
+fn grows(room: &Room) -> io::Result<()> {
+    if room.load(Ordering::Relaxed) { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+}
+
+/// A disk whose syncs wait until somebody lets them through, and that may be full.
+struct SlowDisk(CrashDisk, Gate, Room);
+
+struct SlowFile(Box<dyn DiskFile>, Gate, Room);
 
 impl Disk for SlowDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SlowFile(self.0.open(name)?, Arc::clone(&self.1))))
+        Ok(Box::new(SlowFile(self.0.open(name)?, Arc::clone(&self.1), Arc::clone(&self.2))))
     }
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(SlowFile(self.0.create(name)?, Arc::clone(&self.1))))
+        grows(&self.2)?;
+        Ok(Box::new(SlowFile(self.0.create(name)?, Arc::clone(&self.1), Arc::clone(&self.2))))
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.0.rename(from, to)
@@ -53,6 +62,9 @@ impl DiskFile for SlowFile {
         self.0.read_at(at, bytes)
     }
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if at + bytes.len() as u64 > self.0.n_bytes()? {
+            grows(&self.2)?;
+        }
         self.0.write_at(at, bytes)
     }
     fn sync(&self) -> io::Result<()> {
@@ -88,7 +100,8 @@ fn told(keeper: &mut Keeper, at_least: usize, wait: Duration) -> Vec<Held> {
 #[test]
 fn nothing_is_promised_before_the_disk_holds_it() {
     let gate: Gate = Arc::new((Mutex::new(true), Condvar::new()));
-    let disk: Arc<dyn Disk> = Arc::new(SlowDisk(CrashDisk::default(), Arc::clone(&gate)));
+    let disk: Arc<dyn Disk> =
+        Arc::new(SlowDisk(CrashDisk::default(), Arc::clone(&gate), Arc::new(true.into())));
     let config = *fixtures::world(4, 4).config();
     let opened = open::open_on(disk, "a test".as_ref(), &config, Content::standard(20), 0).unwrap();
     let (mut keeper, mut world) = (opened.keeper, opened.world);
@@ -113,4 +126,59 @@ fn nothing_is_promised_before_the_disk_holds_it() {
         assert!(matches!(held[..], [Held::Fact(_), Held::Receipt(_)]), "in order: {held:?}");
     }
     keeper.seal();
+}
+
+/// One tick of a zone, as [`crate::zone::Zone::tick`] has it; what its record holds beside.
+fn step(keeper: &mut Keeper, world: &mut World, beside: &[Input]) {
+    keeper.handle_begin(world);
+    let mut inputs = Vec::new();
+    if keeper.is_read_only() != world.market().economy().is_read_only() {
+        inputs.push(Input::ReadOnly(keeper.is_read_only()));
+    }
+    inputs.extend_from_slice(beside);
+    tick(world, &inputs);
+    keeper.handle_settled(world, &inputs).unwrap();
+    keeper.handle_end(world, std::iter::empty());
+}
+
+#[test]
+fn a_full_disk_stops_the_market_and_not_the_zone_and_room_starts_it_again() {
+    let (disk, room): (CrashDisk, Room) = (CrashDisk::default(), Arc::new(true.into()));
+    let gate: Gate = Arc::new((Mutex::new(true), Condvar::new()));
+    let slow: Arc<dyn Disk> = Arc::new(SlowDisk(disk.clone(), gate, Arc::clone(&room)));
+    let config = *fixtures::world(4, 4).config();
+    let opened = open::open_on(slow, "a test".as_ref(), &config, Content::standard(20), 0).unwrap();
+    let (mut keeper, mut world) = (opened.keeper, opened.world);
+    room.store(false, Ordering::Relaxed);
+    // A megabyte of farewells of nobody fills what files there are.
+    let player = |low| DurableId { low, high: low * 7_919 };
+    let much: Vec<Input> = (0..90_000).map(|low| Input::Leave { player: player(low) }).collect();
+    let until = Instant::now() + Duration::from_secs(60);
+    while keeper.kept().n_waiting < 5 {
+        assert!(Instant::now() < until, "the disk never fills: {:?}", keeper.kept());
+        step(&mut keeper, &mut world, &much);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(keeper.is_read_only() && !keeper.kept().is_adrift, "{:?}", keeper.kept());
+    assert!(keeper.handle_receipt(world.now(), &answer(3, Outcome::Done)).is_none());
+    (0..3 * super::FULL_TICKS_MAX).for_each(|_| step(&mut keeper, &mut world, &[]));
+    assert!(keeper.kept().is_adrift && world.market().economy().is_read_only(), "{:?}", keeper.kept());
+    assert!(keeper.poll_held().is_none(), "it was never kept");
+    room.store(true, Ordering::Relaxed);
+    let mut held = Vec::new();
+    while held.is_empty() || world.market().economy().is_read_only() {
+        assert!(Instant::now() < until, "the log does not come back: {:?}", keeper.kept());
+        step(&mut keeper, &mut world, &[]);
+        held.extend(keeper.poll_held());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // As fast as this the log needs a moment; ticks have one.
+    while world.now() % 50 > 0 || keeper.kept().n_waiting > 0 {
+        step(&mut keeper, &mut world, &[]);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    keeper.seal();
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let back = open::open_on(disk, "a test".as_ref(), &config, Content::standard(20), 0).unwrap();
+    assert_eq!((back.world.now(), lived_hash(&back.world)), (world.now(), lived_hash(&world)));
 }
