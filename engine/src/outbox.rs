@@ -27,7 +27,10 @@ pub enum FactBody {
     /// The way to a goal.
     Path(Path),
     /// The body is gone.
-    Left,
+    Left {
+        /// The player owns something, and gets it back with another body.
+        owns: bool,
+    },
     /// Serving the client panicked: it gets nothing more. The body waits for its player once [`crate::Input::Detach`] says so.
     Failed,
     /// The join could not be done.

@@ -83,6 +83,8 @@ pub struct Session {
     /// Walls that the zone shall think we have.
     spared_hash: u64,
     wanted: Command,
+    /// Durable id of the player, once there was a welcome.
+    player: Option<(u32, u32)>,
     wallet: Wallet,
     orders: VecDeque<LinkOrder>,
     records: VecDeque<Vec<u8>>,
@@ -107,6 +109,7 @@ impl Session {
             visit: Box::default(),
             spared_hash: 0,
             wanted: Command::default(),
+            player: None,
             wallet: Wallet::default(),
             orders: VecDeque::new(),
             records: VecDeque::new(),
@@ -418,7 +421,8 @@ impl Session {
             return;
         }
         self.comeback.token = Token(welcome.resume_token.as_slice().try_into().unwrap_or([0; 32]));
-        if !welcome.resumed {
+        let player = (welcome.durable_low, welcome.durable_high);
+        if self.player.replace(player) != Some(player) {
             self.wallet = Wallet::default();
         }
         self.events.push_back(Event::Welcome { entity: welcome.entity, resumed: welcome.resumed });
@@ -477,7 +481,12 @@ impl Session {
         // These may be gone the next time; the others are for a person to solve.
         if matches!(
             reason,
-            Refusal::Full | Refusal::Draining | Refusal::Slow | Refusal::Silent | Refusal::ServerError
+            Refusal::Full
+                | Refusal::Draining
+                | Refusal::Slow
+                | Refusal::Silent
+                | Refusal::ServerError
+                | Refusal::Saving
         ) {
             self.lose(now, true);
         } else {

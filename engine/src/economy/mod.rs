@@ -152,18 +152,20 @@ impl Market {
         &mut purses[at as usize]
     }
 
-    /// A player has left: its offers end, and a purse in which nothing ever was is let go.
-    pub(crate) fn close_purse(&mut self, player: DurableId) {
+    /// A player has left: its offers end, and an empty purse is let go. Says whether there is one left.
+    pub(crate) fn close_purse(&mut self, player: DurableId) -> bool {
         self.economy.offers.retain(|offer| offer.from != player && offer.to != player);
-        let Some(at) = self.index.purses.get(&player).copied() else { return };
+        let Some(at) = self.index.purses.get(&player).copied() else { return false };
         let purses = &mut self.economy.purses;
-        if purses[at as usize].is_blank() {
+        let owns = !purses[at as usize].is_empty();
+        if !owns {
             self.index.purses.remove(&player);
             purses.swap_remove(at as usize);
             if let Some(moved) = purses.get(at as usize) {
                 self.index.purses.insert(moved.player, at);
             }
         }
+        owns
     }
 
     /// From now on names have this high half; one that is not newer changes nothing.

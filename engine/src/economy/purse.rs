@@ -84,10 +84,10 @@ impl Purse {
         }
     }
 
-    /// Whether nothing would be lost with it.
+    /// Whether nothing is in it.
     #[must_use]
-    pub fn is_blank(&self) -> bool {
-        *self == Self::new(self.player)
+    pub fn is_empty(&self) -> bool {
+        self.goods().next().is_none() && self.stable.iter().all(Option::is_none)
     }
 
     /// How many of a thing.
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(purse.take(hides(201)), Err(Outcome::TooFew));
         assert_eq!(purse.goods().collect::<Vec<_>>(), [hides(200)]);
         purse.take(hides(200)).unwrap();
-        assert!(purse.is_blank(), "what is used up leaves nothing behind: {purse:?}");
+        assert!(purse == Purse::new(purse.player), "what is used up leaves nothing behind: {purse:?}");
         purse.stacks.iter_mut().zip(100u16..).for_each(|(stack, thing)| *stack = Goods { thing, count: 1 });
         assert_eq!(purse.add(hides(1), &things), Err(Outcome::NoRoom), "no free place");
         purse.add(Goods { thing: GOLD, count: 9 }, &things).unwrap();

@@ -103,7 +103,7 @@ fn facts(facts: &[Fact]) -> u64 {
                     digest.add(u64::from(*x_mm as u32) << 32 | u64::from(*y_mm as u32));
                 }
             }
-            FactBody::Left => digest.add(3 << 40),
+            FactBody::Left { owns } => digest.add(3 << 40 | u64::from(*owns)),
             FactBody::Failed => digest.add(5 << 40),
             FactBody::Refused(refusal) => digest.add(4 << 40 | *refusal as u64),
         }

@@ -235,10 +235,10 @@ impl World {
         self.columns.despawn(&mut self.handles, row);
         self.clients[row.at()].is_attached = false;
         self.by_durable.remove(&player);
-        self.market.close_purse(player);
+        let owns = self.market.close_purse(player);
         self.scratch.table.farewell(player);
         self.free_player_rows.push(row);
-        self.scratch.facts.push(Fact { player, body: FactBody::Left });
+        self.scratch.facts.push(Fact { player, body: FactBody::Left { owns } });
     }
 
     /// Bodies whose players stayed away leave; looked for once a second.

@@ -274,6 +274,8 @@ pub enum Refusal {
     Flood = 13,
     /// Our fault; it is logged.
     ServerError = 14,
+    /// What the player owns is being put away: try again in a moment.
+    Saving = 15,
 }
 
 impl Refusal {
@@ -281,7 +283,7 @@ impl Refusal {
     pub const BITS: u32 = 8;
 
     /// Every value, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::None,
         Self::WireMajor,
         Self::Epoch,
@@ -297,6 +299,7 @@ impl Refusal {
         Self::Silent,
         Self::Flood,
         Self::ServerError,
+        Self::Saving,
     ];
 
     /// The value that travels as `raw`.
@@ -322,6 +325,7 @@ impl Refusal {
                 12 => Self::Silent,
                 13 => Self::Flood,
                 14 => Self::ServerError,
+                15 => Self::Saving,
                 _ => {
                     return Err(DecodeError::Range {
                         field: "Refusal",
@@ -351,6 +355,7 @@ impl Refusal {
             Self::Silent => "Silent",
             Self::Flood => "Flood",
             Self::ServerError => "ServerError",
+            Self::Saving => "Saving",
         }
     }
 
@@ -375,6 +380,9 @@ impl Refusal {
             Self::Silent => "No input for too long.",
             Self::Flood => "More datagrams than a client can mean.",
             Self::ServerError => "Our fault; it is logged.",
+            Self::Saving => {
+                "What the player owns is being put away: try again in a moment."
+            }
         }
     }
 }

@@ -274,6 +274,7 @@ enum Refusal.11 # Slow
 enum Refusal.12 # Silent
 enum Refusal.13 # Flood
 enum Refusal.14 # ServerError
+enum Refusal.15 # Saving
 record 1 server # Welcome
 record 1.1 u32 # Welcome.durable_low
 record 1.2 u32 # Welcome.durable_high

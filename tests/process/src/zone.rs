@@ -122,7 +122,8 @@ impl Zone {
         fs::create_dir(&data).expect("a place to mount at");
         let mut command = running::command("unshare");
         // The mount is gone with its namespace, and that with the zone.
-        let script = format!("mount -t tmpfs -o size={bytes},mode=0700 tmpfs {} && exec \"$@\"", data.display());
+        let script =
+            format!("mount -t tmpfs -o size={bytes},mode=0700 tmpfs {} && exec \"$@\"", data.display());
         command.args(["--mount", "sh", "-c", &script, "sh"]).arg(binary::path("arcane"));
         Self::start_in(dir, command_of(command, data.parent().expect("it was joined")), flags)
     }

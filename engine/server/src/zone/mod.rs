@@ -247,7 +247,7 @@ impl Zone {
         let greeting = Greeting::new(rate, world_config.side_mm as u32, world.content_hash(), world.walls());
         let mut peers = Peers::new(greeting, config.zone.players_max, id_high);
         peers.set_reach(config.plain_websocket);
-        peers.set_tokens(tokens);
+        peers.set_tokens(tokens, |player| world.entity_of(player).is_some());
         match config.zone.spawn {
             Spawn::Middle => {}
             Spawn::Towns => peers.set_layout(layout::in_towns, config.zone.seed, world_config.side_mm),

@@ -8,7 +8,7 @@ mod acts;
 
 pub use acts::{Act, PeerCounts};
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -84,6 +84,10 @@ pub struct Peers {
     rows: Vec<Option<Peer>>,
     by_player: HashMap<Player, PeerId>,
     tokens: Tokens,
+    /// Players who have left and own something: their tokens stay good.
+    absent: HashSet<Player>,
+    /// Players who leave in this tick: the world has not said yet whether they own something.
+    leaving: HashSet<Player>,
     /// Tokens that the next Welcome carries.
     fresh: HashMap<Player, Token>,
     /// Tokens given since they were last asked for.
@@ -112,6 +116,8 @@ impl Peers {
             rows: Vec::new(),
             by_player: HashMap::new(),
             tokens: Tokens::default(),
+            absent: HashSet::new(),
+            leaving: HashSet::new(),
             fresh: HashMap::new(),
             granted: Vec::new(),
             id_high,
@@ -125,8 +131,9 @@ impl Peers {
         }
     }
 
-    /// Who may come back from before this process.
-    pub fn set_tokens(&mut self, tokens: Tokens) {
+    /// Who may come back from before this process, and who of them has a body.
+    pub fn set_tokens(&mut self, tokens: Tokens, has_body: impl Fn(Player) -> bool) {
+        self.absent = tokens.players().filter(|player| !has_body(*player)).collect();
         self.tokens = tokens;
     }
 
@@ -237,7 +244,11 @@ impl Peers {
             return Err(Refused { reason: Refusal::Ticket, text });
         }
         let known = self.tokens.player(&hello.resume_token);
-        if known.is_none() && self.tokens.n_players() >= self.n_players_max {
+        if known.is_some_and(|player| self.leaving.contains(&player)) {
+            return no(Refusal::Saving, "your character is being put away; try again in a moment");
+        }
+        let has_place = known.is_some_and(|player| !self.absent.contains(&player));
+        if !has_place && self.tokens.n_players() - self.absent.len() >= self.n_players_max {
             let text = format!("this zone is full: {} players", self.n_players_max);
             return Err(Refused { reason: Refusal::Full, text });
         }
@@ -265,7 +276,7 @@ impl Peers {
             Ok(Record::Goodbye(_)) => {
                 self.remove(id);
                 self.counts.left += 1;
-                self.forget(player);
+                self.leaving.insert(player);
                 inputs.push(Input::Leave { player });
                 self.acts.push_back(Act::Close { peer: id, code: CloseCode::Done });
             }
@@ -395,15 +406,23 @@ impl Peers {
                     );
                 }
             }
-            FactBody::Left => {
-                self.forget(player);
+            FactBody::Left { owns } => {
+                self.leaving.remove(&player);
+                if *owns {
+                    self.absent.insert(player);
+                } else {
+                    self.forget(player);
+                }
                 if let Some(peer) = self.by_player.get(&player).copied() {
                     self.remove(peer);
                     self.refuse(peer, Refusal::ServerError, "your body left the zone");
                 }
             }
             FactBody::Refused(reason) => {
-                self.forget(player);
+                self.fresh.remove(&player);
+                if !self.absent.contains(&player) {
+                    self.forget(player);
+                }
                 if let Some(peer) = self.by_player.get(&player).copied() {
                     self.remove(peer);
                     self.refuse(peer, *reason, "the world has no room for you");
@@ -413,6 +432,7 @@ impl Peers {
     }
 
     fn handle_joined(&mut self, player: Player, entity: EntityId, tick: u32, resumed: bool) {
+        self.absent.remove(&player);
         *(if resumed { &mut self.counts.resumed } else { &mut self.counts.joined }) += 1;
         let Some(peer) = self.by_player.get(&player).copied() else { return };
         let Some(token) = self.fresh.remove(&player) else { return };
@@ -503,11 +523,11 @@ impl Peers {
         n
     }
 
-    /// A connection has ended. Whose body leaves has no token from now on: who shows it in the same tick is somebody new.
+    /// A connection has ended. Whose body leaves may come back when the world has put away what is owned.
     fn take_leave(&mut self, row: &Peer, inputs: &mut Vec<Input>) {
         let farewell = row.farewell();
         if matches!(farewell, Input::Leave { .. }) {
-            self.forget(row.player);
+            self.leaving.insert(row.player);
         }
         inputs.push(farewell);
     }
@@ -515,6 +535,7 @@ impl Peers {
     fn forget(&mut self, player: Player) {
         self.tokens.forget(player);
         self.fresh.remove(&player);
+        self.absent.remove(&player);
     }
 
     /// Ends an admitted connection; the body waits in the world.

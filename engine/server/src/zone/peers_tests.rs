@@ -175,7 +175,7 @@ fn a_lost_connection_detaches_the_body_and_its_token_lives_as_long() {
     let (again, token, _) = border.joined(true);
     assert_eq!(again, anna);
     border.event(Event::Closed { peer: peer(1), reason: transport::CloseReason::Silence });
-    border.peers.handle_fact(&Fact { player: anna, body: FactBody::Left }, 600);
+    border.peers.handle_fact(&Fact { player: anna, body: FactBody::Left { owns: false } }, 600);
     border.hello(peer(2), token);
     assert!(matches!(border.inputs.last(), Some(Input::Join { player, .. }) if *player != anna));
 }
@@ -199,7 +199,7 @@ fn a_newcomer_who_never_heard_of_its_body_leaves_none_behind_and_one_who_came_ba
     let (bert, ..) = border.joined(false);
     border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
     assert!(matches!(border.inputs.pop(), Some(Input::Leave { player }) if player == bert));
-    border.peers.handle_fact(&Fact { player: bert, body: FactBody::Left }, 12);
+    border.peers.handle_fact(&Fact { player: bert, body: FactBody::Left { owns: false } }, 12);
     assert_eq!(refusals(&border.hello(peer(1), [0; 32])), [], "its place is free at once");
 }
 
@@ -287,18 +287,14 @@ fn records_that_are_not_a_clients_to_send_end_the_connection() {
 }
 
 #[test]
-fn a_token_shown_in_the_tick_in_which_its_body_leaves_is_nobodys() {
+fn a_token_shown_in_the_tick_in_which_its_body_leaves_has_to_wait_for_the_world() {
     let mut border = Border::new(10);
     border.hello(peer(0), [0; 32]);
     let (anna, token, _) = border.joined(false);
     border.inputs.clear();
     border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
-    border.hello(peer(1), token);
-    let [Input::Leave { player: left }, Input::Join { player: came, .. }] = border.inputs[..] else {
-        panic!("{:?}", border.inputs)
-    };
-    assert_eq!(left, anna);
-    assert_ne!(came, anna, "the world answers that Anna has left, and nobody would have the body");
+    assert_eq!(refusals(&border.hello(peer(1), token)), [(peer(1), Refusal::Saving)]);
+    assert!(matches!(border.inputs[..], [Input::Leave { player }] if player == anna), "{:?}", border.inputs);
 }
 
 #[test]
@@ -310,6 +306,45 @@ fn goodbye_takes_the_body_out_at_once() {
     Goodbye.encode(&mut bytes);
     assert_eq!(border.record(peer(0), &bytes), [Act::Close { peer: peer(0), code: CloseCode::Done }]);
     assert!(matches!(border.inputs[..], [Input::Leave { .. }]));
+}
+
+#[test]
+fn who_owns_something_comes_back_after_a_goodbye_and_who_owns_nothing_is_somebody_new() {
+    for owns in [true, false] {
+        let mut border = Border::new(1);
+        border.hello(peer(0), [0; 32]);
+        let (anna, token, _) = border.joined(false);
+        border.datagram(peer(0), &packet());
+        let mut bytes = Vec::new();
+        Goodbye.encode(&mut bytes);
+        border.record(peer(0), &bytes);
+        assert_eq!(refusals(&border.hello(peer(1), token)), [(peer(1), Refusal::Saving)]);
+        border.peers.handle_fact(&Fact { player: anna, body: FactBody::Left { owns } }, 20);
+        // Whoever is away takes nobody's place, and finds none if there is none.
+        border.hello(peer(2), [0; 32]);
+        let (bert, ..) = border.joined(false);
+        assert_eq!(refusals(&border.hello(peer(3), token)), [(peer(3), Refusal::Full)]);
+        border.peers.handle_fact(&Fact { player: bert, body: FactBody::Left { owns: false } }, 30);
+        border.inputs.clear();
+        border.hello(peer(4), token);
+        let Some(Input::Join { player, .. }) = border.inputs.last() else { panic!("there is a place") };
+        assert_eq!(*player == anna, owns);
+    }
+}
+
+#[test]
+fn a_place_that_is_gone_when_the_world_is_asked_costs_an_owner_nothing() {
+    let mut border = Border::new(2);
+    border.hello(peer(0), [0; 32]);
+    let (anna, token, _) = border.joined(false);
+    border.event(Event::Closed { peer: peer(0), reason: transport::CloseReason::Silence });
+    border.peers.handle_fact(&Fact { player: anna, body: FactBody::Left { owns: true } }, 20);
+    for n in 1..4 {
+        border.hello(peer(n), token);
+        let full = FactBody::Refused(Refusal::Full);
+        border.peers.handle_fact(&Fact { player: anna, body: full }, 20 + n);
+        assert!(matches!(border.inputs.last(), Some(Input::Join { player, .. }) if *player == anna));
+    }
 }
 
 #[test]

@@ -126,7 +126,12 @@ impl Tokens {
         }
     }
 
-    /// How many players hold a token: as many as have a body, or are about to get one.
+    /// Everybody who holds a token.
+    pub fn players(&self) -> impl Iterator<Item = DurableId> {
+        self.by_player.keys().copied()
+    }
+
+    /// How many players hold a token.
     #[must_use]
     pub fn n_players(&self) -> usize {
         self.by_player.len()

@@ -103,7 +103,7 @@ pub(super) fn open_on(
     let writer =
         Writer::start(log, Watch(checkpoints.safe())).context("cannot start the thread of the log")?;
     let keeper = Keeper::on(writer, checkpoints, &world, is_doubted)?;
-    let owns = |player| world.market().purse(player).is_some_and(|purse| !purse.is_blank());
+    let owns = |player| world.market().purse(player).is_some_and(|purse| !purse.is_empty());
     tokens.retain(|player| world.entity_of(player).is_some() || owns(player));
     // Nobody is connected: bodies wait for their players from now on.
     let inputs = world.present().into_iter().map(|player| Input::Detach { player }).collect();
