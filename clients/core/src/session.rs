@@ -11,6 +11,7 @@ use crate::commands::Commands;
 use crate::facts::Facts;
 use crate::paths::path_from_record;
 use crate::predict::{OwnAt, Predictor};
+use crate::talk::MAY_PASS;
 pub use crate::talk::{Applied, Event, LinkOrder, Settings};
 use crate::tape::{Note, Tape};
 use crate::view::View;
@@ -127,27 +128,6 @@ impl Session {
     pub fn set_command(&mut self, command: Command) {
         self.note_now(Note::Command(command));
         self.wanted = command;
-    }
-
-    /// Asks for something to change hands, by a record of an order; it is given its number here, and asked for until it is
-    /// answered, over every connection that this takes.
-    ///
-    /// - Shapes: nothing comes of it while the zone has not said what the player owns, while too many orders have no
-    ///   answer, and of a record that is no order.
-    pub fn ask(&mut self, order: Record) -> Option<u32> {
-        if self.stage != Stage::Playing || !self.visit.knows_purse {
-            return None;
-        }
-        let (request, bytes) = self.wallet.ask(order)?;
-        self.note_now(Note::Order(&bytes));
-        self.records.push_back(bytes);
-        Some(request)
-    }
-
-    /// What the player owns, as far as the zone has said.
-    #[must_use]
-    pub fn wallet(&self) -> &Wallet {
-        &self.wallet
     }
 
     /// The player leaves on purpose.
@@ -441,14 +421,6 @@ impl Session {
         self.begin_if_ready();
     }
 
-    /// What is owned is known now; the first time on a connection, what was not answered on the one before is asked again.
-    fn handle_purse(&mut self, purse: &netproto::records::Purse) {
-        self.wallet.handle_purse(purse);
-        if !std::mem::replace(&mut self.visit.knows_purse, true) {
-            self.records.extend(self.wallet.unanswered());
-        }
-    }
-
     fn handle_walls(&mut self, record: &netproto::Walls) {
         let Some(loader) = &mut self.visit.loader else { return };
         match loader.handle_record(record) {
@@ -478,16 +450,8 @@ impl Session {
         let reason = Refusal::from_bits(refused.reason).unwrap_or_default();
         self.events.push_back(Event::Refused { reason, text: refused.text.clone() });
         self.orders.push_back(LinkOrder::Close);
-        // These may be gone the next time; the others are for a person to solve.
-        if matches!(
-            reason,
-            Refusal::Full
-                | Refusal::Draining
-                | Refusal::Slow
-                | Refusal::Silent
-                | Refusal::ServerError
-                | Refusal::Saving
-        ) {
+        // The others are for a person to solve.
+        if MAY_PASS.contains(&reason) {
             self.lose(now, true);
         } else {
             self.stage = Stage::Over;
@@ -626,6 +590,8 @@ pub fn decode_thin(bytes: &[u8], frame: &mut Frame) -> Result<(), DecodeError> {
     Ok(())
 }
 
+#[path = "session_orders.rs"]
+mod orders;
 #[path = "session_tape.rs"]
 mod taping;
 

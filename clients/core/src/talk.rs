@@ -6,6 +6,10 @@ use netproto::records::Offered;
 use netproto::{Outcome, Record, Refusal, Timed};
 use std::sync::Arc;
 
+/// Reasons for a refusal that may be gone the next time.
+pub(crate) const MAY_PASS: [Refusal; 6] =
+    [Refusal::Full, Refusal::Draining, Refusal::Slow, Refusal::Silent, Refusal::ServerError, Refusal::Saving];
+
 /// What a session is told at its birth.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -67,7 +67,7 @@ impl Wallet {
             _ => return None,
         }
         let mut bytes = Vec::new();
-        encode(&order, &mut bytes);
+        order.encode(&mut bytes);
         self.newest = request;
         self.open.push_back((request, bytes.clone()));
         Some((request, bytes))
@@ -103,19 +103,6 @@ impl Wallet {
         if lists.iter().all(|list| list.len() == n) {
             self.drops = drops;
         }
-    }
-}
-
-fn encode(order: &Record, out: &mut Vec<u8>) {
-    match order {
-        Record::PickUp(order) => order.encode(out),
-        Record::PutDown(order) => order.encode(out),
-        Record::Give(order) => order.encode(out),
-        Record::Offer(order) => order.encode(out),
-        Record::Reply(order) => order.encode(out),
-        Record::Capture(order) => order.encode(out),
-        Record::SetFree(order) => order.encode(out),
-        _ => {}
     }
 }
 

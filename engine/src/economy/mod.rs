@@ -322,7 +322,7 @@ impl Market {
             for goods in purse.goods() {
                 match held.get_mut(usize::from(goods.thing)) {
                     Some(sum) if goods.count <= things.stack_max(goods.thing) => {
-                        *sum += u64::from(goods.count)
+                        *sum += u64::from(goods.count);
                     }
                     _ => wrong.push(format!("{:?} holds {goods:?}", purse.player)),
                 }

@@ -321,7 +321,8 @@ fn the_audit_finds_what_was_never_made_and_what_is_in_two_places() {
     square.find(Goods { thing: HIDE, count: 1 }, None);
     let sound = square.world.market().clone();
     assert!(Market::resume(sound.economy().clone(), &things).is_ok());
-    let spoil: [(&str, fn(&mut Economy)); 6] = [
+    type Spoil = fn(&mut Economy);
+    let spoil: [(&str, Spoil); 6] = [
         ("Gold: 0 were made", |economy| economy.purses[1].gold = 1),
         ("Hide: 4 were made, 0 have ended, and there are 3", |economy| economy.drops.truncate(0)),
         ("2 ids are in two places", |economy| {

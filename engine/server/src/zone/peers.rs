@@ -5,6 +5,7 @@
 //! Drain [`Peers::poll_act`] after each of them and do what it says, in order.
 
 mod acts;
+mod orders;
 
 pub use acts::{Act, PeerCounts};
 
@@ -12,15 +13,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use engine::economy::Receipt;
 use engine::{DurableId, EntityId, Fact, FactBody, Input};
 use kernel::walker::Path;
 use netproto::input::InputPacket;
 use netproto::peer::{IN_FLIGHT_DATAGRAMS, IN_FLIGHT_STREAM};
 use netproto::version::{self, Refused};
-use netproto::{
-    Hello, Notice, Outcome, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord,
-};
+use netproto::{Hello, Notice, Pace as PaceRecord, Path as PathRecord, Record, Refusal, RefusedRecord};
 use transport::{CloseCode, Event, Link, PeerId, PlainWebSocket};
 
 use super::budgeter::Probe;
@@ -289,39 +287,6 @@ impl Peers {
                 self.end(id, Refusal::BadRecord, &text, inputs);
             }
             Err(error) => self.end(id, Refusal::BadRecord, &error.to_string(), inputs),
-        }
-    }
-
-    /// The world decides what comes of an order; what is too fast or makes no sense is answered here, and forgotten.
-    fn handle_order(
-        &mut self,
-        (now, last_tick): (Instant, u32),
-        id: PeerId,
-        record: &Record,
-        inputs: &mut Vec<Input>,
-    ) {
-        let (Some(row), Some(order)) = (self.row_mut(id), trade::order(record)) else { return };
-        let (player, verdict) = (row.player, row.conduct.handle_order(now));
-        let request = order.as_ref().map_or_else(|request| *request, |(request, _)| *request);
-        let refused = match (verdict, order) {
-            (Verdict::Read, Ok((request, order))) => {
-                self.counts.orders += 1;
-                return inputs.push(Input::Order { player, request, order });
-            }
-            (Verdict::Read, Err(_)) => Outcome::Senseless,
-            (Verdict::Drop, _) => Outcome::TooFast,
-            (Verdict::Close, _) => {
-                return self.end(id, Refusal::Flood, "too many orders for ten seconds", inputs);
-            }
-        };
-        self.counts.orders_refused += 1;
-        self.acts.push_back(Act::Record { peer: id, record: trade::answer(request, refused, last_tick) });
-    }
-
-    /// The world has something to say about what players own.
-    pub fn handle_receipt(&mut self, receipt: &Receipt, tick: u32) {
-        if let Some(peer) = self.by_player.get(&receipt.player).copied() {
-            self.acts.push_back(Act::Record { peer, record: trade::record(receipt, tick) });
         }
     }
 

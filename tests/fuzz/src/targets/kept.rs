@@ -32,7 +32,12 @@ pub fn log(bytes: &[u8]) -> bool {
     }
     let mut n_read = 0;
     for piece in Pieces(rest) {
-        n_read += u32::from(record::read(piece.kind.into(), piece.bytes).is_ok());
+        let whole = record::read(piece.kind.into(), piece.bytes);
+        let effects = record::read_effects(piece.kind.into(), piece.bytes);
+        if let (Ok(whole), Ok(effects)) = (&whole, &effects) {
+            assert_eq!(whole.effects, effects.effects);
+        }
+        n_read += u32::from(whole.is_ok());
         n_read += u32::from(notes::read(piece.bytes).is_ok());
     }
     n_read > 0

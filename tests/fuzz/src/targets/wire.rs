@@ -9,11 +9,11 @@ use netproto::input::InputPacket;
 use netproto::snapshot::{self, Frame, Part};
 use netproto::{
     Acks, CommandsHead, FRAME_BYTES_MAX, Goodbye, Hello, INPUT_BYTES_MAX, Notice, Pace, Path, Record,
-    RefusedRecord, SLOTS, Walls, Welcome, version,
+    RefusedRecord, SLOTS, Walls, Welcome, records, version,
 };
 
 /// First bytes of all records that there are.
-const OPCODES: [u8; 7] = [
+const OPCODES: [u8; 18] = [
     Welcome::OPCODE,
     RefusedRecord::OPCODE,
     Walls::OPCODE,
@@ -21,6 +21,17 @@ const OPCODES: [u8; 7] = [
     Goodbye::OPCODE,
     Notice::OPCODE,
     Pace::OPCODE,
+    records::Answer::OPCODE,
+    records::Purse::OPCODE,
+    records::Drops::OPCODE,
+    records::Offered::OPCODE,
+    records::PickUp::OPCODE,
+    records::PutDown::OPCODE,
+    records::Give::OPCODE,
+    records::Offer::OPCODE,
+    records::Reply::OPCODE,
+    records::Capture::OPCODE,
+    records::SetFree::OPCODE,
 ];
 
 /// A datagram from a client, and the queue of its commands.
@@ -67,6 +78,17 @@ pub fn record(bytes: &[u8]) -> bool {
         Goodbye::decode(bytes).is_ok(),
         Notice::decode(bytes).is_ok(),
         Pace::decode(bytes).is_ok(),
+        records::Answer::decode(bytes).is_ok(),
+        records::Purse::decode(bytes).is_ok(),
+        records::Drops::decode(bytes).is_ok(),
+        records::Offered::decode(bytes).is_ok(),
+        records::PickUp::decode(bytes).is_ok(),
+        records::PutDown::decode(bytes).is_ok(),
+        records::Give::decode(bytes).is_ok(),
+        records::Offer::decode(bytes).is_ok(),
+        records::Reply::decode(bytes).is_ok(),
+        records::Capture::decode(bytes).is_ok(),
+        records::SetFree::decode(bytes).is_ok(),
     ];
     let n_named = n_named.into_iter().filter(|is_ok| *is_ok).count();
     assert!(n_named <= 1, "a record of several kinds");

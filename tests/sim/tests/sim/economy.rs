@@ -75,7 +75,7 @@ impl Chance<'_> {
                 Order::Reply { offer: to_me.map_or(7, |offer| offer.number), accepts: self.below(8) > 0 }
             }
             9 | 10 => {
-                let weak = &self.weak[..];
+                let weak = self.weak;
                 let target = weak.get(self.below(weak.len() + 1)).copied();
                 Order::Capture { target: target.unwrap_or_else(|| self.body(world)) }
             }

@@ -69,12 +69,12 @@ impl Kept {
 }
 
 /// Something that a player is told when it is safe.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Held {
     /// A fact.
     Fact(Fact),
     /// What the player owns now.
-    Receipt(Receipt),
+    Receipt(Box<Receipt>),
 }
 
 /// The tick's end of log and checkpoints; of nothing, where a zone keeps nothing.
@@ -200,7 +200,7 @@ impl Keeper {
         if is_free {
             return Some(*receipt);
         }
-        line.held.push_back((line.newest(), tick, Held::Receipt(*receipt)));
+        line.held.push_back((line.newest(), tick, Held::Receipt(Box::new(*receipt))));
         None
     }
 
