@@ -1,12 +1,13 @@
 //! The only way into a world, and the door behind it: which commands of a player count.
 
 use crate::drill::Drill;
-use crate::economy::Order;
+use crate::economy::{Goods, Order};
 use crate::ids::DurableId;
 use kernel::walker::REPEATS_MAX;
 use netproto::input::InputPacket;
 use netproto::snapshot::ones;
 use netproto::{Command, FRAME_BYTES_MAX, Follow, Move, SLOTS, Steer};
+use std::sync::Arc;
 
 /// Everything that can happen to a zone from outside. A log of these replays it.
 #[derive(Clone, Debug)]
@@ -45,6 +46,19 @@ pub enum Input {
         /// What.
         order: Order,
     },
+    /// An operator gives something to a player, or takes it away.
+    Decree {
+        /// To whom, or from whom.
+        player: DurableId,
+        /// What.
+        goods: Goods,
+        /// Given, not taken.
+        is_gift: bool,
+        /// What the answer is called by.
+        ticket: u32,
+        /// Why: for whoever reads the log. At most [`REASON_BYTES_MAX`].
+        reason: Arc<str>,
+    },
     /// From this tick on players walk by this plan, whatever they command.
     Drill(Drill),
     /// From this tick on a client gets no more than this.
@@ -64,6 +78,9 @@ pub enum Input {
         packet: InputPacket,
     },
 }
+
+/// A longer reason for a decree is no reason.
+pub const REASON_BYTES_MAX: usize = 200;
 
 /// What a client's path bears: how often it is sent to, about how many, and how much at once.
 ///

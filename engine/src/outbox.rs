@@ -2,8 +2,8 @@
 
 use crate::ids::{DurableId, EntityId};
 use kernel::walker::Path;
-use netproto::Refusal;
 use netproto::snapshot::FRAME_BUFFER_BYTES;
+use netproto::{Outcome, Refusal};
 
 /// Something a player must learn, once and in order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +33,15 @@ pub enum FactBody {
     },
     /// Serving the client panicked: it gets nothing more. The body waits for its player once [`crate::Input::Detach`] says so.
     Failed,
+    /// An operator asked for something to be given to the player, or taken away.
+    Decreed {
+        /// What the operator's order was called by whoever handed it in.
+        ticket: u32,
+        /// The number of the decree; of no meaning unless it is done.
+        number: u32,
+        /// What became of it.
+        outcome: Outcome,
+    },
     /// The join could not be done.
     Refused(Refusal),
 }

@@ -39,6 +39,20 @@ pub fn post(addr: SocketAddr, path: &str, authorization: &str) -> io::Result<Ans
     request(addr, ["POST", path], &[("authorization", authorization)], TIMEOUT)
 }
 
+/// As [`post`], with something to read.
+///
+/// # Errors
+/// As [`request`].
+pub fn post_body(
+    addr: SocketAddr,
+    path: &str,
+    authorization: &str,
+    body: &str,
+    timeout: Duration,
+) -> io::Result<Answer> {
+    exchange(addr, ["POST", path], &[("authorization", authorization)], body, timeout)
+}
+
 /// What shows a token, as every zone writes one to its data directory. Source: RFC 6750 section 2.1.
 #[must_use]
 pub fn bearer(token: &str) -> String {
@@ -58,13 +72,23 @@ pub fn request(
     headers: &[(&str, &str)],
     timeout: Duration,
 ) -> io::Result<Answer> {
+    exchange(addr, [method, path], headers, "", timeout)
+}
+
+fn exchange(
+    addr: SocketAddr,
+    [method, path]: [&str; 2],
+    headers: &[(&str, &str)],
+    body: &str,
+    timeout: Duration,
+) -> io::Result<Answer> {
     let deadline = Instant::now() + timeout;
     let mut stream = TcpStream::connect_timeout(&addr, timeout)?;
     stream.set_write_timeout(Some(timeout))?;
     let has_host = headers.iter().any(|(name, _)| *name == "host");
     let host = if has_host { String::new() } else { format!("host: {addr}\r\n") };
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let rest = "content-length: 0\r\nconnection: close\r\n\r\n";
+    let rest = format!("content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     stream.write_all(format!("{method} {path} HTTP/1.1\r\n{host}{headers}{rest}").as_bytes())?;
     let bytes = read(&mut stream, deadline)?;
     let answer = std::str::from_utf8(&bytes).ok().and_then(parse);

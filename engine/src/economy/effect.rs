@@ -102,6 +102,17 @@ pub enum Effect {
         /// Which.
         beast: Beast,
     },
+    /// An operator gave something, or took it away. The log has the reason beside the order.
+    Decreed {
+        /// Numbers of decrees rise: none happens twice.
+        number: u32,
+        /// To whom, or from whom.
+        player: DurableId,
+        /// What.
+        goods: Goods,
+        /// Given, not taken.
+        is_gift: bool,
+    },
 }
 
 impl Effect {
@@ -117,6 +128,8 @@ impl Effect {
             Self::Traded { .. } => "traded",
             Self::Captured { .. } => "captured",
             Self::SetFree { .. } => "set-free",
+            Self::Decreed { is_gift: true, .. } => "granted",
+            Self::Decreed { is_gift: false, .. } => "taken",
         }
     }
 
@@ -125,6 +138,7 @@ impl Effect {
         let other = match self {
             Self::Given { to, .. } => Some(*to),
             Self::Traded { other, .. } => Some(*other),
+            Self::Decreed { player, .. } => Some(*player),
             _ => None,
         };
         self.asker().map(|by| by.player).into_iter().chain(other)
@@ -134,7 +148,7 @@ impl Effect {
     #[must_use]
     pub fn asker(&self) -> Option<Asker> {
         match self {
-            Self::Left { .. } | Self::Decayed { .. } => None,
+            Self::Left { .. } | Self::Decayed { .. } | Self::Decreed { .. } => None,
             Self::PutDown { by, .. }
             | Self::PickedUp { by, .. }
             | Self::Given { by, .. }
@@ -188,6 +202,11 @@ impl Pack for Effect {
                 out.push(8);
                 (*by, *beast).pack(out);
             }
+            Self::Decreed { number, player, goods, is_gift } => {
+                out.push(9);
+                (*number, *player).pack(out);
+                (*goods, *is_gift).pack(out);
+            }
         }
     }
 
@@ -218,6 +237,12 @@ impl Pack for Effect {
                 creature: Pack::unpack(bytes)?,
             },
             8 => Self::SetFree { by: Pack::unpack(bytes)?, beast: Pack::unpack(bytes)? },
+            9 => Self::Decreed {
+                number: Pack::unpack(bytes)?,
+                player: Pack::unpack(bytes)?,
+                goods: Pack::unpack(bytes)?,
+                is_gift: Pack::unpack(bytes)?,
+            },
             _ => return Err(Malformed::Bounds("the kind of an effect")),
         })
     }

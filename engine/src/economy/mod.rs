@@ -4,7 +4,7 @@
 //! in a tick, and when a log is applied to a copy. [`order`] is what a player asks for, [`settle`] decides in each tick
 //! what comes of orders and kills, [`receipts`] are what players learn of it.
 //!
-//! Nothing appears but by [`Effect::Left`] and nothing ends but by [`Effect::Decayed`]: what was made, less what ended,
+//! Nothing appears but by [`Effect::Left`] and [`Effect::Decreed`], nothing ends but by [`Effect::Decayed`] and [`Effect::Decreed`]: what was made, less what ended,
 //! is what purses and the ground hold, at any time. Source: docs/economy.md.
 
 pub mod effect;
@@ -39,6 +39,8 @@ pub struct Economy {
     offers: Vec<Offer>,
     /// The number of the newest offer.
     newest_offer: u32,
+    /// The number of the newest decree.
+    newest_decree: u32,
     /// High half of ids that are made from now on, and the next low half.
     names: (u32, u32),
     /// Nothing changes hands.
@@ -72,6 +74,7 @@ impl Default for Economy {
             drops: Vec::new(),
             offers: Vec::new(),
             newest_offer: 0,
+            newest_decree: 0,
             names: (0, MADE_LOW_MIN),
             is_read_only: false,
             made: Vec::new(),
@@ -242,6 +245,23 @@ impl Market {
                 self.keep(purse);
                 self.economy.set_free += 1;
             }
+            Effect::Decreed { number, player, goods, is_gift } => {
+                let mut purse = *self.purse(*player).ok_or(Outcome::Gone)?;
+                if *number <= self.economy.newest_decree || goods.count == 0 {
+                    return Err(Outcome::Senseless);
+                }
+                let counts = if *is_gift {
+                    purse.add(*goods, things)?;
+                    &mut self.economy.made
+                } else {
+                    purse.take(*goods)?;
+                    &mut self.economy.ended
+                };
+                *counts.get_mut(usize::from(goods.thing)).ok_or(Outcome::Senseless)? +=
+                    u64::from(goods.count);
+                self.economy.newest_decree = *number;
+                self.keep(purse);
+            }
         }
         if let Some(by) = effect.asker() {
             self.open_purse(by.player).remember(by.request, Outcome::Done);
@@ -374,6 +394,7 @@ impl Market {
             drops,
             offers,
             newest_offer,
+            newest_decree,
             names,
             is_read_only,
             made,
@@ -409,6 +430,7 @@ impl Market {
             given.iter().chain(wanted).for_each(|side| digest.add(goods(side)));
         }
         digest.add(u64::from(*newest_offer) << 1 | u64::from(*is_read_only));
+        digest.add((*newest_decree).into());
         digest.add(u64::from(names.0) << 32 | u64::from(names.1));
         made.iter().chain(ended).for_each(|n| digest.add(*n));
         digest.add(*captured);
@@ -462,6 +484,6 @@ parts! {
     Purse { player, gold, stacks, stable, requests }
     Offer { number, from, to, given, wanted, until }
     Economy {
-        purses, drops, offers, newest_offer, names, is_read_only, made, ended, captured, set_free
+        purses, drops, offers, newest_offer, newest_decree, names, is_read_only, made, ended, captured, set_free
     }
 }

@@ -8,6 +8,7 @@ use super::purse::{Bundle, Goods, Known};
 use super::receipts::{Ground, Receipt, ReceiptBody, distance2};
 use crate::content::Loot;
 use crate::ids::{ByDurable, DurableId, EntityId, Row};
+use crate::outbox::{Fact, FactBody};
 use crate::rng::{Purpose, draw, within};
 use crate::step::wounds::Fallen;
 use crate::tick::setting;
@@ -31,11 +32,22 @@ const DROPS_EACH: usize = 4;
 /// And so many in any zone.
 const DROPS_MIN: usize = 256;
 
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decree {
+    pub(crate) player: DurableId,
+    pub(crate) goods: Goods,
+    pub(crate) is_gift: bool,
+    pub(crate) ticket: u32,
+}
+
 /// Memory of the economy's part of a tick, and what clients were shown.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     /// Orders of this tick, in the order in which they came.
     pub(crate) orders: Vec<(Asker, Order)>,
+    /// What operators ask for in this tick.
+    pub(crate) decrees: Vec<Decree>,
     /// What has changed hands in this tick.
     pub(crate) effects: Vec<Effect>,
     /// What is said about it.
@@ -109,6 +121,10 @@ impl World {
             self.follow(by, &order, &mut table);
         }
         table.orders.clear();
+        for at in 0..table.decrees.len() {
+            self.decree(at, &mut table);
+        }
+        table.decrees.clear();
         self.tell_purses(&mut table);
         self.counts.effects += table.effects.len() as u64;
         self.scratch.table = table;
@@ -202,6 +218,23 @@ impl World {
         };
         let body = ReceiptBody::Answer { request: by.request, outcome };
         table.receipts.push(Receipt { player: by.player, body });
+    }
+
+    /// An operator gives or takes, whoever owns it is here or not, and learns what came of it.
+    fn decree(&mut self, at: usize, table: &mut Table) {
+        let Decree { player, goods, is_gift, ticket } = table.decrees[at];
+        let number = self.market.economy.newest_decree + 1;
+        let effect = Effect::Decreed { number, player, goods, is_gift };
+        let done = match self.market.economy.is_read_only {
+            true => Err(Outcome::ReadOnly),
+            false => self.market.apply(&effect, &self.content.things),
+        };
+        if done.is_ok() {
+            table.effects.push(effect);
+            table.touched.push(player);
+        }
+        let outcome = done.err().unwrap_or(Outcome::Done);
+        self.scratch.facts.push(Fact { player, body: FactBody::Decreed { ticket, number, outcome } });
     }
 
     fn try_order(&mut self, by: Asker, row: Row, order: &Order, table: &mut Table) -> Result<(), Outcome> {

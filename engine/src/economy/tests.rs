@@ -5,6 +5,7 @@ use super::*;
 use crate::content::GOLD;
 use crate::durable::{Recovery, TickRecord};
 use crate::ids::{EntityId, Row};
+use crate::outbox::FactBody;
 use crate::{Checkpoint, Content, Input, World, ZoneConfig, tick};
 use netproto::Kind;
 
@@ -390,4 +391,34 @@ fn what_changed_hands_is_taken_over_where_ticks_cannot_be_lived_again() {
     records.iter().for_each(|record| recovery.handle_effects(record));
     assert_eq!((recovery.n_redone, recovery.n_refused), (5, 5));
     assert_eq!(recovery.world().market().economy(), &before);
+}
+
+#[test]
+fn what_operators_give_and_take_is_counted_and_never_happens_twice() {
+    let mut square = Square::new(2);
+    let mut decree = |player, goods, is_gift, ticket| {
+        let reason = "lost in the flood".into();
+        tick(&mut square.world, &[Input::Decree { player, goods, is_gift, ticket, reason }]);
+        square.world.check();
+        let told = square.world.facts().iter().find_map(|fact| match fact.body {
+            FactBody::Decreed { ticket: of, number, outcome } if of == ticket => Some((number, outcome)),
+            _ => None,
+        });
+        (told.unwrap(), square.world.effects().to_vec())
+    };
+    let hides = |count| Goods { thing: HIDE, count };
+    let ((first, done), given) = decree(id(0), hides(5), true, 70);
+    assert_eq!((first, done, given.len()), (1, Outcome::Done, 1));
+    assert_eq!(decree(id(0), hides(9), false, 71).0.1, Outcome::TooFew);
+    assert_eq!(decree(id(0), hides(500), true, 72).0.1, Outcome::NoRoom);
+    assert_eq!(decree(id(0), hides(0), true, 73).0.1, Outcome::Senseless);
+    assert_eq!(decree(id(9), hides(1), true, 74).0.1, Outcome::Gone, "nobody of that name was ever here");
+    assert_eq!(decree(id(0), hides(2), false, 75).0, (2, Outcome::Done));
+    assert_eq!((square.has(0, HIDE), square.world.market().economy().flow(HIDE)), (3, (5, 2)));
+    let mut market = square.world.market().clone();
+    assert_eq!(
+        market.apply(&given[0], &Content::standard(20).things),
+        Err(Outcome::Senseless),
+        "a second time"
+    );
 }

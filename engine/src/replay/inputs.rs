@@ -7,7 +7,7 @@ use crate::checkpoint::Pack;
 use crate::drill::Drill;
 use crate::economy::Order;
 use crate::ids::DurableId;
-use crate::input::{Budget, Input};
+use crate::input::{Budget, Input, REASON_BYTES_MAX};
 use crate::shed::LEVEL_MAX;
 use kernel::walls::SIDE_MM_MAX;
 use netproto::bits::GUARD_BYTES;
@@ -22,6 +22,7 @@ const PACKET: u8 = 4;
 const SHED: u8 = 5;
 const BUDGET: u8 = 6;
 const ORDER: u8 = 7;
+const DECREE: u8 = 8;
 const DRILL: u8 = 16;
 const NAMES: u8 = 17;
 const READ_ONLY: u8 = 18;
@@ -114,6 +115,15 @@ fn write_one(out: &mut Vec<u8>, before: &mut DurableId, input: &Input) {
             put(out, u64::from(*high));
         }
         Input::ReadOnly(is_read_only) => out.extend([READ_ONLY, u8::from(*is_read_only)]),
+        Input::Decree { player, goods, is_gift, ticket, reason } => {
+            out.push(DECREE);
+            write_player(out, before, *player);
+            goods.pack(out);
+            is_gift.pack(out);
+            put(out, u64::from(*ticket));
+            put(out, reason.len() as u64);
+            out.extend_from_slice(reason.as_bytes());
+        }
         Input::Order { player, request, order } => {
             out.push(ORDER);
             write_player(out, before, *player);
@@ -171,6 +181,14 @@ fn read_one(bytes: &mut Bytes<'_>, before: &mut DurableId) -> Result<Input, Malf
         }
         DETACH => Input::Detach { player },
         LEAVE => Input::Leave { player },
+        DECREE => {
+            let (goods, is_gift) = Pack::unpack(bytes)?;
+            let ticket = bytes.at_most(u32::MAX.into(), "a decree")? as u32;
+            let n = bytes.at_most(REASON_BYTES_MAX as u64, "a reason")? as usize;
+            let reason = std::str::from_utf8(bytes.take(n, "a reason")?);
+            let reason = reason.map_err(|_| Malformed::Bounds("a reason"))?.into();
+            Input::Decree { player, goods, is_gift, ticket, reason }
+        }
         ORDER => {
             let request = bytes.at_most(u32::MAX.into(), "a request")? as u32;
             Input::Order { player, request, order: Order::unpack(bytes)? }

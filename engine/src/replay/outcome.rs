@@ -104,6 +104,10 @@ fn facts(facts: &[Fact]) -> u64 {
                 }
             }
             FactBody::Left { owns } => digest.add(3 << 40 | u64::from(*owns)),
+            FactBody::Decreed { ticket, number, outcome } => {
+                digest.add(6 << 40 | *outcome as u64);
+                digest.add(u64::from(*ticket) << 32 | u64::from(*number));
+            }
             FactBody::Failed => digest.add(5 << 40),
             FactBody::Refused(refusal) => digest.add(4 << 40 | *refusal as u64),
         }

@@ -4,6 +4,7 @@
 use super::parts::{Pile, Piles, Runs, share_out};
 use super::{LANE_ROWS, Lane};
 use crate::economy::Asker;
+use crate::economy::settle::Decree;
 use crate::ids::{ByDurable, DurableId, EntityId, Handles, Row};
 use crate::input::{CommandQueue, Input};
 use crate::outbox::{Fact, FactBody};
@@ -166,6 +167,10 @@ impl World {
             Input::Drill(drill) => self.drill = Some(*drill),
             Input::Names(high) => self.market.rename(*high),
             Input::ReadOnly(is_read_only) => self.market.set_read_only(*is_read_only),
+            Input::Decree { player, goods, is_gift, ticket, .. } => {
+                let (player, goods, is_gift, ticket) = (*player, *goods, *is_gift, *ticket);
+                self.scratch.table.decrees.push(Decree { player, goods, is_gift, ticket });
+            }
             Input::Order { player, request, order } => {
                 let by = Asker { player: *player, request: *request };
                 self.scratch.table.orders.push((by, *order));

@@ -276,6 +276,8 @@ pub enum Refusal {
     ServerError = 14,
     /// What the player owns is being put away: try again in a moment.
     Saving = 15,
+    /// An operator ended the connection; the text says why.
+    Kicked = 16,
 }
 
 impl Refusal {
@@ -283,7 +285,7 @@ impl Refusal {
     pub const BITS: u32 = 8;
 
     /// Every value, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::None,
         Self::WireMajor,
         Self::Epoch,
@@ -300,6 +302,7 @@ impl Refusal {
         Self::Flood,
         Self::ServerError,
         Self::Saving,
+        Self::Kicked,
     ];
 
     /// The value that travels as `raw`.
@@ -326,6 +329,7 @@ impl Refusal {
                 13 => Self::Flood,
                 14 => Self::ServerError,
                 15 => Self::Saving,
+                16 => Self::Kicked,
                 _ => {
                     return Err(DecodeError::Range {
                         field: "Refusal",
@@ -356,6 +360,7 @@ impl Refusal {
             Self::Flood => "Flood",
             Self::ServerError => "ServerError",
             Self::Saving => "Saving",
+            Self::Kicked => "Kicked",
         }
     }
 
@@ -383,6 +388,7 @@ impl Refusal {
             Self::Saving => {
                 "What the player owns is being put away: try again in a moment."
             }
+            Self::Kicked => "An operator ended the connection; the text says why.",
         }
     }
 }

@@ -275,6 +275,7 @@ enum Refusal.12 # Silent
 enum Refusal.13 # Flood
 enum Refusal.14 # ServerError
 enum Refusal.15 # Saving
+enum Refusal.16 # Kicked
 record 1 server # Welcome
 record 1.1 u32 # Welcome.durable_low
 record 1.2 u32 # Welcome.durable_high

@@ -55,6 +55,9 @@ pub(crate) fn effect(effect: &Effect) -> Value {
         Effect::Captured { beast, creature, .. } => {
             json!({ "beast": id(beast.id), "kind": beast.kind.name(), "creature": creature.0 })
         }
+        Effect::Decreed { number, player, goods, .. } => {
+            json!({ "decree": number, "player": id(*player), "thing": goods.thing, "count": goods.count })
+        }
         Effect::SetFree { beast, .. } => json!({ "beast": id(beast.id), "kind": beast.kind.name() }),
     };
     shown["effect"] = json!(effect.name());

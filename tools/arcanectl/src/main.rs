@@ -1,8 +1,9 @@
 //! `arcanectl`: what a person asks of a realm and of its source. One module per subcommand.
 //!
-//! [`bots`] plays, [`economy`] counts what players own, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again, [`wal`] reads a zone's log. Every command knows `--json`; exit codes are [`Exit`].
+//! [`admin`] orders, [`bots`] plays, [`economy`] counts what players own, [`hist`] reads logs of histograms, [`proto`] works on the wire's schema, [`replay`] lives a recorded day again, [`wal`] reads a zone's log. Every command knows `--json`; exit codes are [`Exit`].
 #![forbid(unsafe_code)]
 
+mod admin;
 mod bots;
 mod economy;
 mod hist;
@@ -42,6 +43,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Orders of an operator to a running zone: give, take, kick, say.
+    Admin(admin::Args),
     /// Load: players made of code, with real sockets and an open-loop schedule.
     Bots(bots::Args),
     /// What players own: whether it adds up, and who has what.
@@ -60,6 +63,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Admin(args) => admin::run(&args),
         Command::Bots(args) => bots::run(&args),
         Command::Economy(args) => economy::run(&args),
         Command::Hist(args) => hist::run(&args),

@@ -21,6 +21,7 @@ mod exposition;
 mod history;
 mod looks;
 mod metrics;
+mod orders;
 mod page;
 mod process;
 mod routes;
@@ -34,10 +35,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use engine::World;
+use engine::content::Things;
 use jobs::Interval;
 use jobs::strain::Sight;
 use netproto::Refusal;
 
+use crate::zone::office::Counter;
 use board::{Board, Numbers, Second, TickReport};
 use door::Door;
 use easel::{Easel, Gallery};
@@ -78,6 +81,7 @@ impl Reporter {
 
     /// The world is there: from now on its land can be shown.
     pub fn handle_world(&self, world: &World) {
+        let _ = self.desk.things.set(world.content().things.clone());
         let mut walls = Vec::new();
         world.walls().tiles_to_bytes(0, world.walls().n_tiles(), &mut walls);
         // A zone has one world; a second one would have the same land.
@@ -95,6 +99,8 @@ struct Desk {
     gallery: Gallery,
     looks: Arc<Mutex<Looks>>,
     cameras: Cameras,
+    counter: Counter,
+    things: Arc<OnceLock<Things>>,
 }
 
 impl Desk {
@@ -138,7 +144,7 @@ impl Desk {
 pub fn start(
     addr: SocketAddr,
     ticks_per_second: u32,
-    token: Token,
+    (token, counter): (Token, Counter),
 ) -> io::Result<(SocketAddr, Reporter, Easel)> {
     assert!(addr.ip().is_loopback(), "configuration allows loopback only");
     let listener = TcpListener::bind(addr)?;
@@ -154,6 +160,8 @@ pub fn start(
         gallery,
         looks: Arc::default(),
         cameras: Cameras::new(),
+        counter,
+        things: Arc::default(),
     };
     let reporter = Reporter { reports: sender, desk: desk.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

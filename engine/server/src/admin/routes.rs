@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use super::board::Health;
 use super::easel::{ANSWER_MAX, LOOK_EVERY, Painted, Wish};
 use super::guard::{self, Token};
-use super::{Desk, drops, metrics, page, spectate};
+use super::{Desk, drops, metrics, orders, page, spectate};
 use crate::planted;
 
 /// A document of its own when it is opened by itself: its styles are inside.
@@ -32,6 +32,7 @@ GET /walls.bin             the wall bitmap, 512 bytes per tile
 GET /spectate?x=&y=&w=&h=  entities in a rectangle in metres, five times a second, as server-sent events
 GET /plot/percentiles.svg  durations of tick and stages as a percentile curve; ?since=window or total
 GET /plot/timeline.svg     the last ten minutes of ticks
+POST /order                gives, takes, kicks, tells everybody: JSON as `arcanectl admin` sends it; needs the token
 POST /window               begins a new measuring window; needs the token of DATA_DIR/admin.token
 ";
 
@@ -53,6 +54,7 @@ pub(super) fn router(desk: Desk, token: Token) -> Router {
         .route("/plot/percentiles.svg", get(percentiles))
         .route("/plot/timeline.svg", get(timeline))
         .route("/window", post(window))
+        .route("/order", post(orders::order).layer(DefaultBodyLimit::max(orders::BODY_BYTES_MAX)))
         .fallback(|| async {
             (StatusCode::NOT_FOUND, "there is no such page; GET /help lists what there is\n")
         })

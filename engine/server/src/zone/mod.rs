@@ -15,6 +15,7 @@ pub(crate) mod fixtures;
 pub mod governor;
 pub mod greeting;
 pub mod keep;
+pub mod office;
 pub mod peers;
 pub mod rates;
 pub mod record;
@@ -54,6 +55,7 @@ use governor::{Governor, Ladder, Spent};
 use greeting::Greeting;
 use keep::open::{self, Opened};
 use keep::{Held, KeepError, Keeper};
+use office::Office;
 use peers::{Act, Peers};
 use record::{RecordFlags, Recorder};
 use schedule::Schedule;
@@ -78,6 +80,7 @@ pub struct Zone {
     governor: Governor,
     ladder: Ladder,
     budgeter: Budgeter,
+    office: Office,
     inputs: Vec<Input>,
     recorder: Recorder,
     keeper: Keeper,
@@ -130,15 +133,17 @@ pub fn run(
     jobs::sys::set_affinity(cores.as_slice()).context("cannot bind the process to its cores")?;
     let rate = config.zone.ticks_per_second;
     let token = Token::leave(&config.data_dir)?;
-    let (admin_addr, reporter, easel) = admin::start(config.admin, rate, token).with_context(|| {
-        let setting = settings.get("admin.addr");
-        format!(
-            "cannot open the admin page at {} (admin.addr, {}): choose another address with --admin",
-            config.admin, setting.source
-        )
-    })?;
+    let (office, counter) = office::open();
+    let (admin_addr, reporter, easel) =
+        admin::start(config.admin, rate, (token, counter)).with_context(|| {
+            let setting = settings.get("admin.addr");
+            format!(
+                "cannot open the admin page at {} (admin.addr, {}): choose another address with --admin",
+                config.admin, setting.source
+            )
+        })?;
     let group = CoreGroup::start_here("zone", &cores)?;
-    let mut zone = Zone::open(config, settings, begin, &group)?;
+    let mut zone = Zone::open(config, settings, begin, (&group, office))?;
     reporter.handle_world(&zone.world);
     let ready = Ready {
         listen: zone.server.local_addr(),
@@ -219,7 +224,7 @@ impl Zone {
         config: &Config,
         settings: &Settings,
         begin: &BeginFlags,
-        group: &CoreGroup,
+        (group, office): (&CoreGroup, Office),
     ) -> anyhow::Result<Self> {
         let limits = Limits {
             peers_max: config.zone.players_max as usize * 5 / 4 + SPARE_PEERS,
@@ -267,6 +272,7 @@ impl Zone {
             governor: Governor::new(1_000_000_000 / u64::from(rate)),
             ladder: Ladder::default(),
             budgeter: Budgeter::new(rate),
+            office,
             inputs,
             recorder,
             keeper,
@@ -353,6 +359,7 @@ impl Zone {
         }
         self.server.receive(begun);
         self.take_events(begun);
+        self.take_petitions();
         frame.skip();
         self.step(&mut frame);
         self.deliver();
@@ -487,6 +494,7 @@ impl Zone {
         for fact in self.world.facts() {
             self.log_failed(fact);
             if let Some(fact) = self.keeper.handle_fact(tick, fact) {
+                self.office.handle_fact(&fact, tick);
                 self.peers.handle_fact(&fact, tick);
             }
         }
@@ -497,7 +505,10 @@ impl Zone {
         }
         while let Some((tick, held)) = self.keeper.poll_held() {
             match held {
-                Held::Fact(fact) => self.peers.handle_fact(&fact, tick),
+                Held::Fact(fact) => {
+                    self.office.handle_fact(&fact, tick);
+                    self.peers.handle_fact(&fact, tick);
+                }
                 Held::Receipt(receipt) => self.peers.handle_receipt(&receipt, tick),
             }
         }

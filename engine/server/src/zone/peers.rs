@@ -359,6 +359,7 @@ impl Peers {
                 let record = path_record(path);
                 self.acts.push_back(Act::Record { peer, record });
             }
+            FactBody::Decreed { .. } => {} // the player learns it by its purse
             FactBody::Failed => {
                 // The body waits, and the token stays good: whoever comes back begins with an empty view.
                 self.counts.panics_client += 1;
@@ -422,10 +423,23 @@ impl Peers {
     /// From now on nobody comes in, and everybody is told why.
     pub fn handle_drain(&mut self, tick: u32) {
         self.is_draining = true;
-        let notice = Notice { tick, text: "the zone is shutting down".to_owned() };
+        self.handle_say(tick, "the zone is shutting down");
+    }
+
+    /// Everybody is told something to read.
+    pub fn handle_say(&mut self, tick: u32, text: &str) {
         let mut record = Vec::new();
-        notice.encode(&mut record);
+        Notice { tick, text: text.to_owned() }.encode(&mut record);
         self.tell_all(&record);
+    }
+
+    /// An operator wants somebody out; the body waits, and the token stays good. Says whether the player was in.
+    pub fn handle_kick(&mut self, player: Player, reason: &str, inputs: &mut Vec<Input>) -> bool {
+        let peer = self.by_player.get(&player).copied();
+        if let Some(peer) = peer {
+            self.end(peer, Refusal::Kicked, reason, inputs);
+        }
+        peer.is_some()
     }
 
     /// Ticks will take another time: everybody who is in is told, and whoever comes will be.

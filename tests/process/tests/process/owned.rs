@@ -8,10 +8,13 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use netproto::Refusal;
 use process_tests::running::{self, Running};
+use process_tests::traveller::Travellers;
 use process_tests::zone::{self, Zone};
 use process_tests::{binary, wait_for};
 use serde_json::Value;
+use transport::Link;
 
 const END_MAX: Duration = Duration::from_secs(30);
 const BOTS: usize = 16;
@@ -113,6 +116,7 @@ impl Book {
                 assert!(self.ids.insert(id.clone()), "captured twice: {effect}");
                 self.beasts.insert(id, player());
             }
+            "granted" | "taken" => panic!("nobody ordered it: {effect}"),
             "set-free" => {
                 assert_eq!(self.beasts.remove(&text(&effect["beast"])), Some(player()), "{effect}");
             }
@@ -241,4 +245,69 @@ fn on_a_full_disk_nothing_changes_hands_and_room_starts_the_market_again() {
     let report: Value = serde_json::from_str(report.lines().last().unwrap()).unwrap();
     let orders = &report["orders"];
     assert!(number(&orders["read_only"]) > 0 && number(&orders["done"]) > 0, "{orders}");
+}
+
+/// `arcanectl admin`: exit code, and what it printed.
+fn admin(zone: &Zone, words: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(binary::path("arcanectl"));
+    command.args(["admin", "--admin", &zone.admin.to_string(), "--data-dir"]).arg(zone.data_dir());
+    let Output { status, stdout, stderr } = command.args(words).output().expect("arcanectl starts");
+    (status.code(), [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat())
+}
+
+#[test]
+fn what_an_operator_gives_survives_and_the_log_says_why() {
+    let mut zone = Zone::start();
+    let mut players = Travellers::thin([zone.target(Link::Quic)]);
+    players.enter();
+    let (low, high) = players.diary().welcomes[0].durable;
+    let anna = format!("{high:08x}{low:08x}");
+    let (code, said) = admin(&zone, &["give", &anna, "Gold", "70", "--reason", "for the flood"]);
+    assert!(code == Some(0) && said.contains("decree 1"), "{said}");
+    kill(&mut zone);
+    zone.kill_and_restart(&[]);
+    let (code, said) = admin(&zone, &["take", &anna, "0", "71", "--reason", "too much"]);
+    assert!(code == Some(1) && said.contains("has not so many"), "{said}");
+    let (code, said) = admin(&zone, &["take", &anna, "Gold", "20", "--reason", "a mistake"]);
+    assert!(code == Some(0) && said.contains("decree 2"), "{said}");
+    for (words, says) in [
+        (["give", &anna, "Silk", "1", "--reason", "x"], "there is no thing"),
+        (["give", "0000000000000009", "Hide", "1", "--reason", "x"], "no such player"),
+        (["give", "anna", "Hide", "1", "--reason", "x"], "16 hex digits"),
+        (["give", &anna, "Hide", "1", "--reason", " "], "say why"),
+    ] {
+        let (code, said) = admin(&zone, &words);
+        assert!(code == Some(1) && said.contains(says), "{words:?}: {said}");
+    }
+    let (code, said) = admin(&zone, &["give", &anna, "Hide", "0", "--reason", "x"]);
+    assert_eq!(code, Some(2), "{said}");
+    kill(&mut zone);
+    let audit = arcanectl(&["economy", "audit", "--players", "--json"], &zone.data_dir());
+    let audit: Value = serde_json::from_slice(&audit.stdout).unwrap();
+    assert_eq!((&audit["is_good"], &audit["things"][0]["ended"]), (&true.into(), &20.into()), "{audit}");
+    assert_eq!((&audit["players"][0]["player"], &audit["players"][0]["gold"]), (&anna.into(), &50.into()));
+    let dump = arcanectl(&["wal", "dump", "--events"], &zone.data_dir());
+    let dump = String::from_utf8(dump.stdout).unwrap();
+    for word in ["for the flood", "a mistake", "granted:1", "taken:1"] {
+        assert!(dump.contains(word), "the log does not say {word}: {dump}");
+    }
+}
+
+#[test]
+fn an_operator_ends_a_connection_and_tells_everybody() {
+    let zone = Zone::start();
+    let mut players = Travellers::thin([zone.target(Link::Quic), zone.target(Link::WebSocket)]);
+    players.enter();
+    let ids = players.diaries().iter().map(|diary| diary.welcomes[0].durable);
+    let ids: Vec<String> = ids.map(|(low, high)| format!("{high:08x}{low:08x}")).collect();
+    assert_eq!(admin(&zone, &["say", "the gates close at dusk"]).0, Some(0));
+    let (code, said) = admin(&zone, &["kick", &ids[0], "--reason", "too loud"]);
+    assert_eq!(code, Some(0), "{said}");
+    players.play(Duration::from_millis(500));
+    assert_eq!(players.diaries()[0].refused, [Refusal::Kicked]);
+    assert!(players.diaries()[1].refused.is_empty() && players.diaries()[1].lost.is_empty());
+    let (code, said) = admin(&zone, &["kick", &ids[0], "--reason", "again"]);
+    assert!(code == Some(1) && said.contains("no such player"), "{said}");
+    let (code, said) = admin(&zone, &["--data-dir", "/nowhere", "say", "x"]);
+    assert!(code == Some(3) && said.contains("--data-dir"), "{code:?} {said}");
 }

@@ -81,6 +81,10 @@ fn line(args: &Args, found: &Record<'_>) -> anyhow::Result<Option<String>> {
         TICK => {
             let tick = record::read(found.tick, found.payload)?;
             let mut details = counted(&tick.inputs);
+            let reasons: Vec<&str> = tick.inputs.iter().filter_map(reason).collect();
+            if !reasons.is_empty() {
+                details.insert("reasons", json!(reasons.join("; ")));
+            }
             if !tick.effects.is_empty() {
                 details.insert("effects", effects(&tick.effects, args.json));
             }
@@ -123,6 +127,13 @@ fn word((key, value): (&String, &Value)) -> String {
     value.as_str().map_or_else(|| format!("{key}={value}"), |text| format!("{key}={text}"))
 }
 
+fn reason(input: &Input) -> Option<&str> {
+    match input {
+        Input::Decree { reason, .. } => Some(reason),
+        _ => None,
+    }
+}
+
 /// How many inputs of each kind.
 fn counted(inputs: &[Input]) -> BTreeMap<&'static str, Value> {
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -138,6 +149,7 @@ fn counted(inputs: &[Input]) -> BTreeMap<&'static str, Value> {
             Input::Names(_) => "names",
             Input::ReadOnly(_) => "read_only",
             Input::Order { .. } => "orders",
+            Input::Decree { .. } => "decrees",
         };
         *counts.entry(kind).or_default() += 1;
     }

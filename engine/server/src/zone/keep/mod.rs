@@ -180,8 +180,8 @@ impl Keeper {
     /// A fact of the tick that was just settled: it is given back when it may be told at once, and kept until then otherwise.
     pub fn handle_fact(&mut self, tick: u32, fact: &Fact) -> Option<Fact> {
         let Some(line) = &mut self.0 else { return Some(*fact) };
-        // A token in somebody's hands must be good after a crash.
-        if !matches!(fact.body, FactBody::Joined { .. }) {
+        // A token in somebody's hands must be good after a crash, and what an operator was told is done must be.
+        if !matches!(fact.body, FactBody::Joined { .. } | FactBody::Decreed { .. }) {
             return Some(*fact);
         }
         line.held.push_back((line.newest(), tick, Held::Fact(*fact)));
