@@ -159,7 +159,7 @@ fn step_settled(
     marks.end(false);
     #[cfg(debug_assertions)]
     if world.now.is_multiple_of(64) {
-        world.check();
+        world.check_bodies();
     }
 }
 

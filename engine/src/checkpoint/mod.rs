@@ -295,6 +295,7 @@ impl World {
         world.casts.extend(casts); // into the room that there is for more
         world.embody(players)?;
         world.market = Market::resume(economy, &world.content.things)?;
+        world.market.reserve(n_players);
         world.shed.restore(shed);
         world.is_sound()?;
         world.free_player_rows = world.holes();

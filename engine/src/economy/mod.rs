@@ -8,6 +8,7 @@
 //! is what purses and the ground hold, at any time. Source: docs/economy.md.
 
 pub mod effect;
+mod ground;
 pub mod order;
 pub mod purse;
 pub mod receipts;
@@ -25,8 +26,10 @@ use crate::content::Things;
 use crate::ids::{ByDurable, DurableId};
 use crate::replay::bits::Digest;
 use crate::replay::bytes::{Bytes, Malformed};
+use ground::Ground;
 use netproto::Outcome;
 use purse::{Known, REQUESTS, Told};
+use settle::drops_max;
 
 /// Ids of what a zone makes begin here: those of players, which the same process gives out, are below.
 pub const MADE_LOW_MIN: u32 = 1 << 31;
@@ -58,6 +61,7 @@ pub struct Economy {
 pub struct Index {
     purses: ByDurable<u32>,
     drops: ByDurable<u32>,
+    ground: Ground,
 }
 
 /// An economy, and what finds its way in it.
@@ -86,11 +90,13 @@ impl Default for Economy {
 }
 
 impl Market {
-    /// Where nobody owns anything yet.
+    /// Where nobody owns anything yet, with room for so many players.
     #[must_use]
-    pub fn new(n_things: usize) -> Self {
+    pub fn new(n_things: usize, n_players: usize) -> Self {
         let economy = Economy { made: vec![0; n_things], ended: vec![0; n_things], ..Economy::default() };
-        Self { economy, index: Index::default() }
+        let mut market = Self { economy, index: Index::default() };
+        market.reserve(n_players);
+        market
     }
 
     /// An economy that was copied, or read from untrusted bytes.
@@ -111,6 +117,7 @@ impl Market {
             }
         }
         for (at, drop) in economy.drops.iter().enumerate() {
+            index.ground.push(drop);
             if index.drops.insert(drop.id, at as u32).is_some() {
                 return Err(Malformed::Bounds("the id of a drop"));
             }
@@ -120,6 +127,24 @@ impl Market {
             true => Ok(market),
             false => Err(Malformed::Bounds("what is owned")),
         }
+    }
+
+    /// Room for what so many players own and drop: no tick takes memory for it later.
+    pub(crate) fn reserve(&mut self, n_players: usize) {
+        let n_drops = drops_max(n_players);
+        let Self { economy, index } = self;
+        let more = |n: usize, len: usize| n.saturating_sub(len);
+        economy.purses.reserve(more(n_players, economy.purses.len()));
+        index.purses.reserve(more(n_players, index.purses.len()));
+        economy.drops.reserve(more(n_drops, economy.drops.len()));
+        index.drops.reserve(more(n_drops, index.drops.len()));
+        index.ground.reserve(n_drops);
+        economy.offers.reserve(more(n_players, economy.offers.len()));
+    }
+
+    /// What lies where.
+    fn ground(&self) -> &Ground {
+        &self.index.ground
     }
 
     /// All that is owned.
@@ -282,6 +307,7 @@ impl Market {
     fn lay(&mut self, drop: Drop) -> Result<(), Outcome> {
         self.use_name(drop.id)?;
         self.index.drops.insert(drop.id, self.economy.drops.len() as u32);
+        self.index.ground.push(&drop);
         self.economy.drops.push(drop);
         Ok(())
     }
@@ -293,6 +319,7 @@ impl Market {
             return Err(Outcome::Gone);
         }
         self.index.drops.remove(&id);
+        self.index.ground.swap_remove(drops, at);
         drops.swap_remove(at as usize);
         if let Some(moved) = drops.get(at as usize) {
             self.index.drops.insert(moved.id, at);

@@ -1,22 +1,22 @@
 //! What players learn of what they own, what lies near them, and what they are offered.
 
+use super::effect::Drop;
+use super::ground::SEEN_MM;
 use super::purse::{Beast, Bundle, Goods, Purse, STABLE_SLOTS, STACKS};
 use super::settle::Table;
 use crate::ids::{DurableId, EntityId, Row};
-use crate::replay::bits::Digest;
 use crate::world::World;
+use kernel::mix;
 use netproto::Outcome;
 
 /// Drops that a player is told of at most, the nearest.
 pub const DROPS_SHOWN: usize = 16;
-/// How far a player sees them.
-const SEEN_MM: i32 = 16_000;
-/// Side of the squares by which they are found.
-const TILE_MM: i32 = 16_000;
+/// Where there is more than can be shown, a player who has gone so far is told anew.
+const STEP_MM: i32 = 4_000;
 /// The ground is looked at every so many ticks.
 const LOOK_TICKS: u32 = 4;
 /// Each player looks every so many times.
-const TURNS: u32 = 5;
+const TURNS: u32 = 10;
 
 /// Something about the economy that a player must learn, once and in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +88,6 @@ impl ReceiptBody {
     }
 }
 
-/// Drops by the squares in which they lie: (square, which of the economy's drops), in order.
-pub(super) type Ground = Vec<(u32, u32)>;
-
 impl World {
     /// What the economy has to say in this tick, in an order that knows no rows.
     #[must_use]
@@ -98,17 +95,16 @@ impl World {
         &self.scratch.table.receipts
     }
 
-    /// Tells players what lies near them, each about once a second, when that has changed. Whoever has just made something
+    /// Tells players what lies near them, each every other second, when that has changed. Whoever has just made something
     /// lie there or vanish looks sooner.
     ///
-    /// - Cost: one sort of all drops in four ticks, and a fifth of all players look then.
+    /// - Cost: in one of four ticks a tenth of all players look around themselves.
     pub(crate) fn tell_ground(&mut self) {
         if !self.now.is_multiple_of(LOOK_TICKS) {
             return;
         }
         let mut table = std::mem::take(&mut self.scratch.table);
         if !self.market.economy().drops().is_empty() || !table.shown.is_empty() {
-            self.survey(&mut table.ground);
             let turn = self.now / LOOK_TICKS % TURNS;
             table.due.sort_unstable();
             let first = table.receipts.len();
@@ -125,61 +121,58 @@ impl World {
         self.scratch.table = table;
     }
 
-    /// Sorts all drops by where they lie.
-    fn survey(&self, ground: &mut Ground) {
-        ground.clear();
-        let drops = self.market.economy().drops().iter().enumerate();
-        ground.extend(drops.map(|(at, drop)| {
-            let (x, y) = (drop.place.0 / TILE_MM, drop.place.1 / TILE_MM);
-            (tile(x, y), at as u32)
-        }));
-        ground.sort_unstable();
-    }
-
+    /// Tells a player what lies near, if it is news. Most looks find what was shown before, so that is asked first: by a sum over
+    /// all that is in sight, whatever its order.
     fn look_down(&self, table: &mut Table, row: Row) {
         let (player, place) = (self.players[row.at()].durable, self.columns.place(row));
-        let drops = self.market.economy().drops();
-        table.near.clear();
-        for y in place.1 / TILE_MM - 1..=place.1 / TILE_MM + 1 {
-            let (west, east) = (place.0 / TILE_MM - 1, place.0 / TILE_MM + 1);
-            let (low, high) = (tile(west.max(0), y.max(0)), tile(east, y.max(0)));
-            let start = table.ground.partition_point(|(tile, _)| *tile < low);
-            let run = table.ground[start..].iter().take_while(|(tile, _)| *tile <= high && y >= 0);
-            for (_, at) in run {
-                let drop = &drops[*at as usize];
-                let is_free = drop.owner.is_none_or(|owner| owner == player) || drop.free_at <= self.now;
-                let far = distance2(place, drop.place);
-                if is_free && far <= i64::from(SEEN_MM) * i64::from(SEEN_MM) {
-                    table.near.push((far, drop.id, *at));
-                }
-            }
+        let (mut sum, mut n_seen) = (0u64, 0);
+        self.in_sight(row, |_, drop, _| {
+            sum = sum.wrapping_add(mix(u64::from(drop.id.high) << 32 | u64::from(drop.id.low)));
+            n_seen += 1;
+        });
+        if n_seen > DROPS_SHOWN {
+            // Which of them are the nearest depends on where the player stands.
+            let step = |mm: i32| (mm / STEP_MM) as u64;
+            sum = sum.wrapping_add(mix(step(place.0) << 32 | step(place.1)));
         }
-        table.near.sort_unstable();
-        table.near.truncate(DROPS_SHOWN);
+        let before = match n_seen {
+            0 => table.shown.remove(&player),
+            _ => table.shown.insert(player, sum),
+        };
+        if before == (n_seen > 0).then_some(sum) {
+            return;
+        }
+        table.near.clear();
+        let Table { near, receipts, .. } = table;
+        self.in_sight(row, |far, drop, at| near.push((far, drop.id, at)));
+        near.sort_unstable();
+        near.truncate(DROPS_SHOWN);
         let mut shown = [DropShown::default(); DROPS_SHOWN];
-        for (shown, (_, id, at)) in shown.iter_mut().zip(&table.near) {
-            let drop = &drops[*at as usize];
+        for (shown, (_, id, at)) in shown.iter_mut().zip(near.iter()) {
+            let drop = &self.market.economy().drops()[*at as usize];
             *shown = DropShown { id: *id, goods: drop.goods, place: drop.place };
         }
-        let n = table.near.len() as u8;
-        // Who walks about sees the same drops in another order: that is no news.
-        table.near.sort_unstable_by_key(|(_, id, _)| *id);
-        let mut digest = Digest::default();
-        table.near.iter().for_each(|(_, id, _)| digest.add(u64::from(id.high) << 32 | u64::from(id.low)));
-        let before = match n {
-            0 => table.shown.remove(&player),
-            _ => table.shown.insert(player, digest.long()),
-        };
-        if before != (n > 0).then(|| digest.long()) {
-            table.receipts.push(Receipt { player, body: ReceiptBody::Drops { shown, n } });
-        }
+        let n = near.len() as u8;
+        receipts.push(Receipt { player, body: ReceiptBody::Drops { shown, n } });
     }
-}
 
-/// The number of a square; those of one line follow each other.
-fn tile(x: i32, y: i32) -> u32 {
-    const TILES_PER_LINE: u32 = 1 << 16;
-    y as u32 * TILES_PER_LINE + x as u32
+    /// All drops that a player sees and may take: how far, squared, and which of the economy's.
+    fn in_sight(&self, row: Row, mut each: impl FnMut(i64, &Drop, u32)) {
+        let (player, place) = (self.players[row.at()].durable, self.columns.place(row));
+        let drops = self.market.economy().drops();
+        self.market.ground().near(place, |at| {
+            let drop = &drops[at as usize];
+            let (dx, dy) = (place.0 - drop.place.0, place.1 - drop.place.1);
+            if dx.abs().max(dy.abs()) > SEEN_MM {
+                return; // most of them
+            }
+            let far = distance2(place, drop.place);
+            let is_free = drop.free_at <= self.now || drop.owner.is_none_or(|owner| owner == player);
+            if is_free && far <= i64::from(SEEN_MM) * i64::from(SEEN_MM) {
+                each(far, drop, at);
+            }
+        });
+    }
 }
 
 pub(super) fn distance2(a: (i32, i32), b: (i32, i32)) -> i64 {

@@ -5,7 +5,7 @@
 use super::effect::{Asker, Drop, Effect};
 use super::order::{Offer, Order};
 use super::purse::{Bundle, Goods, Known};
-use super::receipts::{Ground, Receipt, ReceiptBody, distance2};
+use super::receipts::{Receipt, ReceiptBody, distance2};
 use crate::content::Loot;
 use crate::ids::{ByDurable, DurableId, EntityId, Row};
 use crate::outbox::{Fact, FactBody};
@@ -14,6 +14,7 @@ use crate::step::wounds::Fallen;
 use crate::tick::setting;
 use crate::world::World;
 use netproto::Outcome;
+use std::hash::BuildHasherDefault;
 
 /// How near a drop must be to be picked up.
 pub const PICK_UP_MM: i32 = 3_000;
@@ -31,6 +32,14 @@ pub const OFFER_SECONDS: u32 = 30;
 const DROPS_EACH: usize = 4;
 /// And so many in any zone.
 const DROPS_MIN: usize = 256;
+
+/// Orders, kills and the like for which there is room in the smallest zone.
+const SOME: usize = 64;
+
+/// Things on the ground of a zone at most.
+pub(super) fn drops_max(n_players: usize) -> usize {
+    (n_players * DROPS_EACH).max(DROPS_MIN)
+}
 
 /// What an operator asks for.
 #[derive(Clone, Copy, Debug)]
@@ -56,8 +65,6 @@ pub(crate) struct Table {
     pub(crate) touched: Vec<DurableId>,
     /// Who looks at the ground next.
     pub(super) due: Vec<DurableId>,
-    /// Drops by place.
-    pub(super) ground: Ground,
     /// Drops near somebody.
     pub(super) near: Vec<(i64, DurableId, u32)>,
     /// A digest of the drops that players were shown last, if there were any.
@@ -69,6 +76,23 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Room for what an ordinary tick of so many players needs.
+    pub(crate) fn warm(n_players: usize) -> Self {
+        let (n_drops, some) = (drops_max(n_players), n_players / 2 + SOME);
+        Self {
+            orders: Vec::with_capacity(some),
+            decrees: Vec::with_capacity(SOME),
+            effects: Vec::with_capacity(some),
+            receipts: Vec::with_capacity(some),
+            touched: Vec::with_capacity(n_players + SOME),
+            due: Vec::with_capacity(n_players + SOME),
+            near: Vec::with_capacity(n_drops),
+            shown: ByDurable::with_capacity_and_hasher(n_players, BuildHasherDefault::default()),
+            fallen: Vec::with_capacity(some),
+            ends: Vec::with_capacity(n_drops),
+        }
+    }
+
     /// Of the tick before.
     pub(crate) fn clear(&mut self) {
         self.effects.clear();
@@ -174,8 +198,7 @@ impl World {
 
     /// Whether the ground takes one more.
     fn has_ground(&self) -> bool {
-        let n_max = (self.config.players_max as usize * DROPS_EACH).max(DROPS_MIN);
-        self.market.economy.drops.len() < n_max
+        self.market.economy.drops.len() < drops_max(self.config.players_max as usize)
     }
 
     fn let_decay(&mut self, table: &mut Table) {

@@ -460,7 +460,7 @@ impl Purse {
     }
 }
 
-/// All that lies on the ground near the player and may be picked up by it, nearest first; whenever that has changed, about once a second.
+/// All that lies on the ground near the player and may be picked up by it, nearest first; within two seconds when that has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
     /// As of the end of this tick.
@@ -956,7 +956,7 @@ pub enum Record {
     Answer(Answer),
     /// All that the player owns, whenever some of it has changed. Thing 0 is gold.
     Purse(Purse),
-    /// All that lies on the ground near the player and may be picked up by it, nearest first; whenever that has changed, about once a second.
+    /// All that lies on the ground near the player and may be picked up by it, nearest first; within two seconds when that has changed.
     Drops(Drops),
     /// Somebody offers a trade. Both halves change hands together when it is accepted, or none does.
     Offered(Offered),

@@ -170,7 +170,7 @@ fn a_million_orders_make_nothing_and_lose_nothing() {
         let mut day = Day::new();
         let things = day.world.content().things.clone();
         // What changes hands is all that a second market hears of.
-        let mut beside = Market::new(things.n());
+        let mut beside = Market::new(things.n(), PLAYERS as usize);
         (0..PLAYERS).for_each(|n| beside.enter(durable(n)));
         let (mut counts, mut n_done) = ([0; 8], 0);
         while day.n_orders < 1_000_000 {
