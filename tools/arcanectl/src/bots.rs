@@ -299,6 +299,14 @@ fn print_report(report: &Report) {
     println!("input to ack    p50 {}, p99 {}", ms(ack.p50), ms(ack.p99));
     println!("prediction off  p50 {}, p99 {}, at most {}", mm(error.p50), mm(error.p99), mm(error.max));
     println!("inputs in time  {:.2} % ({} late)", report.inputs_sent_share * 100.0, report.inputs_late);
+    let orders = &report.orders;
+    println!(
+        "orders          {} given, {} done, {} refused, {} of them because nothing could be kept",
+        orders.asked,
+        orders.done,
+        orders.refused + orders.read_only,
+        orders.read_only
+    );
     println!(
         "errors          {} snapshots and {} records did not decode, {} reconnects",
         report.decode_errors, report.record_errors, report.reconnects
