@@ -211,7 +211,7 @@ fn what_bots_were_told_they_own_survives_every_kill_and_nothing_is_there_twice()
     for kind in ["left", "picked-up", "put-down", "given", "traded", "captured"] {
         assert!(book.n_effects.contains_key(kind), "nothing was {kind}: {:?}", book.n_effects);
     }
-    assert!(told.len() as u64 > 4 * n_kills, "only {} orders were answered", told.len());
+    assert!(told.len() as u64 > n_kills, "only {} orders were answered", told.len());
 }
 
 #[test]
