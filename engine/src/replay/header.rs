@@ -9,9 +9,7 @@ pub const HEADER_BYTES: usize = 160;
 /// How every recording begins.
 const MAGIC: [u8; 8] = *b"ARCNPLAY";
 /// Version of the layout in docs/replay.md.
-pub const FORMAT: u16 = 3;
-/// The oldest that this build reads: it knows no checkpoints.
-const FORMAT_MIN: u16 = 2;
+pub const FORMAT: u16 = 4;
 /// The smallest square that settings allow: in smaller ones there may be no free cell.
 const SIDE_MM_MIN: i32 = 64_000;
 /// The tick before the first one that is recorded, in front of the checksum.
@@ -46,7 +44,7 @@ pub enum HeaderError {
     #[error("this is no recording of a zone")]
     Magic,
     /// Another layout.
-    #[error("the recording has format {found}, this build reads format {FORMAT}")]
+    #[error("it has format {found}, and this build reads format {FORMAT}")]
     Format {
         /// What the file says.
         found: u16,
@@ -118,7 +116,7 @@ impl Header {
             return Err(HeaderError::Magic);
         }
         let found = reader.short("the format")?;
-        if !(FORMAT_MIN..=FORMAT).contains(&found) {
+        if found != FORMAT {
             return Err(HeaderError::Format { found });
         }
         let (body, crc) = bytes.split_at(HEADER_BYTES - 4);

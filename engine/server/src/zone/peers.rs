@@ -386,6 +386,7 @@ impl Peers {
             }
             FactBody::Refused(reason) => {
                 self.fresh.remove(&player);
+                self.leaving.remove(&player); // no body has left, so nobody says so
                 if !self.absent.contains(&player) {
                     self.forget(player);
                 }

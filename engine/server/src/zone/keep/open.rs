@@ -188,7 +188,10 @@ fn recover(disk: &dyn Disk, scan: &Scan, content: &Content) -> anyhow::Result<Op
 fn begin(newest: &Newest, scan: &Scan, content: &Content) -> anyhow::Result<Option<Back>> {
     match &newest.found {
         Some((head, raw)) => {
-            let (copy, grants) = durable::split(raw)?;
+            let (copy, grants) = durable::split(raw).context(
+                "this build cannot go on from the checkpoint: drain with the build that wrote it, or move the directory away \
+                 to begin a new world",
+            )?;
             let grants = notes::read(grants).context("the tokens of the checkpoint make no sense")?;
             let doubt = copy.header.refusal(content.hash);
             let recovery = match doubt {
